@@ -1,0 +1,51 @@
+"""A training recipe: one TOML file per published model."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run depends on, beside the data and the weights it starts from."""
+
+    seed: int
+    width: float
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    dropout: float
+    balance_power: float
+    stages: tuple[tuple[int, int], ...]  # (side in pixels, epochs)
+    patience: int  # epochs without a better balanced accuracy on val before the run stops
+
+    @property
+    def epochs(self) -> int:
+        return sum(epochs for _, epochs in self.stages)
+
+    @property
+    def side(self) -> int:
+        """The side the model is made for: that of the last stage."""
+        return self.stages[-1][0]
+
+    def side_at(self, epoch: int) -> int:
+        """The side trained at in an epoch (counted from 0)."""
+        for side, epochs in self.stages:
+            if epoch < epochs:
+                return side
+            epoch -= epochs
+        return self.side
+
+
+def read(path: Path) -> Recipe:
+    """Read a recipe; ValueError when a key is missing or unknown."""
+    values = tomllib.loads(path.read_text())
+    known = {field.name for field in fields(Recipe)}
+    if values.keys() != known:
+        wrong = sorted(values.keys() ^ known)
+        raise ValueError(f"expected the keys {sorted(known)} in {path}, missing or unknown: {wrong}")
+    values["stages"] = tuple((side, epochs) for side, epochs in values["stages"])
+    return Recipe(**values)

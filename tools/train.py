@@ -1,0 +1,134 @@
+"""Fine-tune a classifier on a folder of labelled dermoscopic images.
+
+    python -m tools.train tools/recipes/plain.toml --weights mobilenet_v2_pretrained.npz --out runs/plain
+
+Run it again with the same `--out` and it goes on from the last finished epoch.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import lightning
+import numpy as np
+import torch
+import typer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from numpy.typing import NDArray
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torchmetrics.classification import MulticlassAccuracy
+
+from tools import augment, dataset, network, recipe
+
+MONITOR = "val_balanced_accuracy"
+
+
+class Views(Dataset[tuple[NDArray[np.uint8], int]]):
+    """The random views of one epoch, each drawn from (seed, epoch, position) alone, so a resumed run repeats them."""
+
+    def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], plan: recipe.Recipe, epoch: int):
+        self.pixels, self.labels, self.plan, self.epoch = pixels, labels, plan, epoch
+        weights = np.bincount(labels).astype(float)[labels] ** -plan.balance_power
+        random = np.random.default_rng((plan.seed, epoch))
+        self.draws = random.choice(len(labels), len(labels), p=weights / weights.sum())
+
+    def __len__(self) -> int:
+        return len(self.draws)
+
+    def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], int]:
+        draw = self.draws[position]
+        random = np.random.default_rng((self.plan.seed, self.epoch, position))
+        return augment.view(self.pixels[draw], self.plan.side_at(self.epoch), random), int(self.labels[draw])
+
+
+class Images(lightning.LightningDataModule):
+    def __init__(self, folder: Path, plan: recipe.Recipe):
+        super().__init__()
+        self.folder, self.plan = folder, plan
+
+    def setup(self, stage: str) -> None:
+        samples = dataset.read(self.folder)
+        self.train = dataset.load(dataset.select(samples, "train"), self.plan.side)
+        self.val = dataset.load(dataset.select(samples, "val"), self.plan.side)
+
+    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+        views = Views(*self.train, self.plan, self.trainer.current_epoch)
+        return DataLoader(views, self.plan.batch, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
+        return DataLoader(TensorDataset(*map(torch.from_numpy, self.val)), 64)
+
+
+class Training(lightning.LightningModule):
+    def __init__(self, plan: recipe.Recipe):
+        super().__init__()
+        self.plan = plan
+        self.network = network.MobileNetV2(len(dataset.CLASSES), plan.width, plan.dropout)
+        self.network.to(memory_format=torch.channels_last)
+        self.accuracy = MulticlassAccuracy(len(dataset.CLASSES), average="micro")
+        self.balanced_accuracy = MulticlassAccuracy(len(dataset.CLASSES), average="macro")
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Logits of uint8 RGB (N, H, W, 3); seen as (N, 3, H, W) that is already channels-last."""
+        return self.network(pixels.permute(0, 3, 1, 2).float() / 255)
+
+    def training_step(self, batch: list[torch.Tensor]) -> torch.Tensor:
+        pixels, labels = batch
+        loss = functional.cross_entropy(self(pixels), labels, label_smoothing=self.plan.label_smoothing)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: list[torch.Tensor]) -> None:
+        pixels, labels = batch
+        logits = self(pixels)
+        self.accuracy(logits, labels)
+        self.balanced_accuracy(logits, labels)
+        self.log("val_loss", functional.cross_entropy(logits, labels))
+        self.log("val_accuracy", self.accuracy, prog_bar=True)
+        self.log(MONITOR, self.balanced_accuracy, prog_bar=True)
+
+    def configure_optimizers(self) -> dict[str, object]:
+        optimizer = torch.optim.AdamW(self.parameters(), self.plan.learning_rate, weight_decay=self.plan.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.plan.learning_rate, steps, pct_start=0.15)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def main(
+    plan_file: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe in TOML (tools/recipes).")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints and learning curves.")],
+    data: Annotated[Path, typer.Option(envvar="EDGE_MDDA_DATA", help="Folder of labelled images.")],
+    weights: Annotated[Path | None, typer.Option(help="Pretrained backbone (.npz) or checkpoint to start from.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = os.cpu_count() or 1,
+) -> None:
+    """Fine-tune by a recipe; go on from the run's last checkpoint if there is one."""
+    plan = recipe.read(plan_file)
+    torch.set_num_threads(threads)
+    lightning.seed_everything(plan.seed, workers=True)
+    training = Training(plan)
+    if weights is not None and weights.suffix == ".npz":
+        network.load_backbone(training.network, weights)
+    elif weights is not None:
+        training.load_state_dict(torch.load(weights, weights_only=True)["state_dict"])
+    last = out / "last.ckpt"
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_epochs=plan.epochs,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        logger=CSVLogger(out, name="", version="curves"),
+        callbacks=[
+            ModelCheckpoint(out, "best", monitor=MONITOR, mode="max", save_last=True, enable_version_counter=False),
+            EarlyStopping(MONITOR, mode="max", patience=plan.patience),
+        ],
+    )
+    trainer.fit(training, Images(data, plan), ckpt_path=last if last.is_file() else None)
+
+
+if __name__ == "__main__":
+    typer.run(main)
