@@ -10,15 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_mdda.assess import assess as assess
+    from edge_mdda.assessment import assess as assess
     from edge_mdda.classifier import Classifier as Classifier
     from edge_mdda.errors import EdgeMddaError as EdgeMddaError
     from edge_mdda.parameters import EDGE as EDGE
     from edge_mdda.parameters import PAPER_LARGE as PAPER_LARGE
     from edge_mdda.parameters import PAPER_SMALL as PAPER_SMALL
     from edge_mdda.parameters import Parameters as Parameters
-    from edge_mdda.purify import Purifier as Purifier
-    from edge_mdda.purify import purify as purify
+    from edge_mdda.purifier import Purifier as Purifier
+    from edge_mdda.purifier import purify as purify
     from edge_mdda.report import Report as Report
 
 _HOMES = {
@@ -27,11 +27,11 @@ _HOMES = {
     "PAPER_SMALL": "parameters",
     "Parameters": "parameters",
     "EdgeMddaError": "errors",
-    "Purifier": "purify",
-    "purify": "purify",
+    "Purifier": "purifier",
+    "purify": "purifier",
     "Classifier": "classifier",
     "Report": "report",
-    "assess": "assess",
+    "assess": "assessment",
 }
 __all__ = [
     "EDGE",
