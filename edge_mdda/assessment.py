@@ -1,0 +1,99 @@
+"""The main job as one straight function: an image in, a report out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mdda import image as gate
+from edge_mdda.classifier import Classifier
+from edge_mdda.purifier import Purifier, draw_seed
+from edge_mdda.report import Report, Verdict
+
+STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference")
+
+
+def assess(
+    image: bytes | NDArray[Any],
+    purifier: Purifier | None = None,
+    classifier: Classifier | None = None,
+    *,
+    seed: int | None = None,
+    purify: bool = True,
+    path: str | None = None,
+) -> Report:
+    """Classify an image as it came and purified; that the two disagree is the sign of an adversarial perturbation.
+
+    Args:
+        image: an encoded JPEG or PNG image, or RGB pixels: uint8, or float32 in [0, 1], (H, W, 3), sides ≥ 32. It is
+            squashed to the model's size before anything else.
+        purifier: a new one with the preset EDGE by default; give one to keep its memory from call to call.
+        classifier: a new one of the shipped model by default; give one to load the model once.
+        seed: of the noise, 0 ≤ seed < 2⁶⁴; drawn from the operating system by default.
+        purify: whether to purify at all; otherwise the purified half of the report stays empty.
+        path: what the report calls the image.
+
+    Raises:
+        ImageError: the image is not one, or over a limit.
+        ModelError, RuntimeMissingError: no classifier was given and the shipped model cannot be loaded.
+        ParameterError: the seed is out of its range.
+    """
+    classifier = classifier or Classifier()
+    active = (purifier or Purifier()) if purify else None
+    if active is not None and seed is None:
+        seed = draw_seed()
+
+    clock = _Clock()
+    pixels = gate.decode(image) if isinstance(image, bytes) else gate.check(image)
+    clock.lap("decode")
+    fitted = gate.fit(pixels, classifier.bundle.height, classifier.bundle.width)
+    unit = fitted.astype(np.float32) / np.float32(255) if fitted.dtype == np.uint8 else fitted
+    clock.lap("fit")
+    raw = _verdict(classifier, unit)
+    clock.lap("raw_inference")
+    purified = cleaned = None
+    if active is not None:
+        cleaned = active.purify(unit, seed)
+        clock.lap("purify")
+        purified = _verdict(classifier, cleaned)
+        clock.lap("purified_inference")
+
+    return Report(
+        image=path,
+        raw=raw,
+        purified=purified,
+        seed=None if active is None else seed,
+        parameters=None if active is None else active.parameters,
+        model_name=classifier.bundle.name,
+        model_sha256=classifier.bundle.sha256,
+        runtime=classifier.runtime,
+        purifier_threads=None if active is None else active.threads,
+        classifier_threads=classifier.threads,
+        milliseconds=clock.stop(),
+        raw_pixels=gate.to_uint8(unit),
+        purified_pixels=None if cleaned is None else gate.to_uint8(cleaned),
+    )
+
+
+class _Clock:
+    """Milliseconds from lap to lap; a class because it remembers the last."""
+
+    def __init__(self) -> None:
+        self._milliseconds: dict[str, float | None] = dict.fromkeys(STAGES)
+        self._start = self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._milliseconds[stage] = (now - self._last) * 1000
+        self._last = now
+
+    def stop(self) -> dict[str, float | None]:
+        return {**self._milliseconds, "total": (time.perf_counter() - self._start) * 1000}
+
+
+def _verdict(classifier: Classifier, unit: NDArray[np.float32]) -> Verdict:
+    probabilities = classifier.classify(unit).tolist()
+    return Verdict(dict(zip(classifier.labels, probabilities, strict=True)))

@@ -1,0 +1,51 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from edge_mdda.errors import OutputError
+
+
+def write(path: Path | str, content: bytes) -> None:
+    """Write a file so that a reader, or a power cut, meets either the old content or the new, never a part of it.
+
+    The content goes to a temporary file in the same folder, to the disk, and then takes the file's name. A symbolic
+    link is followed, and an existing file keeps its permissions.
+
+    Raises:
+        OutputError: the folder is missing or not writable, the disk is full, or `path` is something but a file.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.parent / f".edge-mdda-{secrets.token_hex(8)}"
+    try:
+        mode = _mode_of(target)
+        try:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+                if mode is not None:
+                    os.fchmod(file.fileno(), mode)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(f"expected to write {path}, got: {error.strerror or error}") from None
+
+
+def _mode_of(target: Path) -> int | None:
+    """Permissions of an existing file, None where there is none; renaming over a device or a pipe would destroy it."""
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(0, "not a regular file")
+    return stat.S_IMODE(status.st_mode)

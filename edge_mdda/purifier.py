@@ -1,0 +1,188 @@
+"""Reverse adversarial perturbations: the whole of MDDA on an image, over the kernels."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mdda import coefficients, image, whole_planes
+from edge_mdda.errors import ImageError, ParameterError
+from edge_mdda.kernels import dda, pyramid
+from edge_mdda.parameters import EDGE, Parameters
+from edge_mdda.workspace import CHANNELS, Mixture, Workspace
+
+MAX_THREADS = 64
+Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
+
+
+class Purifier:
+    """Purifies images with one set of parameters; a class because it keeps the workspace of the last image size.
+
+    May be shared between threads: a lock lets one image through at a time, since one image already uses all threads.
+    Memory is about 44 bytes a pixel of the image for the buffers of the default scales; nothing is allocated for a
+    second image of the same size when `out` is given.
+
+    Args:
+        parameters: what to do.
+        threads: how many threads work on an image, at least 1; by default the processors allowed, 4 at most. The result
+            does not depend on it.
+
+    Raises:
+        ParameterError: `threads` out of range.
+    """
+
+    def __init__(self, parameters: Parameters = EDGE, *, threads: int | None = None):
+        if threads is None:
+            threads = min(4, len(os.sched_getaffinity(0)))
+        if not 1 <= threads <= MAX_THREADS:
+            raise ParameterError(f"expected threads in [1, {MAX_THREADS}], got {threads}")
+        self.parameters = parameters
+        self.threads = threads
+        self._lock = threading.Lock()
+        self._workspace: Workspace | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def purify(self, pixels: Pixels, seed: int | None = None, out: Pixels | None = None) -> Pixels:
+        """Purify one image.
+
+        Args:
+            pixels: RGB (H, W, 3), uint8, or float32 in [0, 1]; sides of at least 32.
+            seed: of the noise, in [0, 2^64); by default fresh from the operating system. The same seed gives the same
+                bits, whatever the machine and the number of threads.
+            out: array of the same shape and dtype to write into and return.
+
+        Returns:
+            The purified image, of the same shape and dtype.
+
+        Raises:
+            ImageError: `pixels` or `out` has the wrong type, dtype, shape or range.
+            ParameterError: `seed` is out of range.
+        """
+        image.check(pixels)
+        if seed is None:
+            seed = draw_seed()
+        if not 0 <= seed < 2**64:
+            raise ParameterError(f"expected a seed in [0, 2^64), got {seed}")
+        if out is None:
+            out = np.empty_like(pixels)
+        elif out.shape != pixels.shape or out.dtype != pixels.dtype:
+            raise ImageError(f"expected out as {pixels.dtype} {pixels.shape}, got {out.dtype} {out.shape}")
+        with self._lock:
+            workspace = self._prepare(*pixels.shape[:2])
+            self._load(workspace, pixels)
+            self._mix(workspace, workspace.build, workspace.current, workspace.current)
+            for block in range(self.parameters.blocks):
+                self._denoise(workspace, seed, block)
+                self._mix(workspace, workspace.aggregate, workspace.denoised, workspace.current)
+            self._mix(workspace, workspace.fuse, workspace.current, workspace.denoised, clip=True)
+            self._store(workspace, out)
+        return out
+
+    def _prepare(self, height: int, width: int) -> Workspace:
+        if self._workspace is None or (self._workspace.height, self._workspace.width) != (height, width):
+            self._workspace = None  # let the old buffers go before the new ones come
+            self._workspace = Workspace(height, width, self.parameters, self.threads)
+        return self._workspace
+
+    def _load(self, workspace: Workspace, pixels: NDArray[Any]) -> None:
+        for plane in workspace.image_planes:
+            target = plane.of(workspace.current)
+            if pixels.dtype == np.uint8:
+                np.divide(pixels[..., plane.channel], np.float32(255), out=target)
+            else:
+                np.copyto(target, pixels[..., plane.channel])
+
+    def _store(self, workspace: Workspace, out: NDArray[Any]) -> None:
+        for plane in workspace.image_planes:
+            result = plane.of(workspace.denoised)
+            if out.dtype == np.uint8:
+                np.multiply(result, np.float32(255), out=result)
+                np.rint(result, out=result)
+            np.copyto(out[..., plane.channel], result, casting="unsafe")
+
+    def _mix(
+        self,
+        workspace: Workspace,
+        mixture: Mixture,
+        source: NDArray[np.float32],
+        target: NDArray[np.float32],
+        clip: bool = False,
+    ) -> None:
+        def work(part: int) -> None:
+            pyramid.combine(
+                source,
+                mixture.sources,
+                mixture.taps,
+                mixture.weights,
+                clip,
+                mixture.segments[part],
+                workspace.mixing_rows[part],
+                target,
+            )
+
+        self._run(work)
+
+    def _denoise(self, workspace: Workspace, seed: int, block: int) -> None:
+        for keys, owners in zip(workspace.keys, workspace.owners, strict=True):
+            for row, plane in enumerate(owners):
+                keys[row] = coefficients.noise_key(seed, block, plane.scale, plane.channel)
+        if self.parameters.channels == "joint" or self.parameters.solver == "split-bregman":
+            self._run(lambda part: whole_planes.draw(workspace, part))
+            self._run(lambda part: whole_planes.denoise(workspace, self.parameters, part, self.threads))
+            return
+        sigma = np.float32(self.parameters.standard_deviation)
+        isotropic = self.parameters.total_variation == "isotropic"
+
+        def work(part: int) -> None:
+            dda.diffuse_denoise(
+                workspace.current,
+                workspace.keys[part],
+                sigma,
+                workspace.steps,
+                isotropic,
+                workspace.segments[part],
+                workspace.solver_rows[part],
+                workspace.denoised,
+            )
+
+        self._run(work)
+
+    def _run(self, work: Callable[[int], None]) -> None:
+        """Call work(0) … work(threads - 1) at the same time and wait for all."""
+        if self.threads == 1:
+            work(0)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads - 1, "edge-mdda")
+        others = [self._pool.submit(work, part) for part in range(1, self.threads)]
+        work(0)
+        for other in others:
+            other.result()
+
+
+def purify(pixels: Pixels, parameters: Parameters = EDGE, seed: int | None = None) -> Pixels:
+    """Purify one image: `Purifier(parameters).purify(pixels, seed)`. For many images keep a Purifier."""
+    return Purifier(parameters).purify(pixels, seed)
+
+
+def draw_seed() -> int:
+    """A fresh seed from the operating system, in [0, 2^64): a seed that can be guessed hands an attacker the noise."""
+    return secrets.randbits(64)
+
+
+def warm_up() -> None:
+    """Compile every kernel, or load it from the cache."""
+    pixels = np.full((image.MIN_SIDE, image.MIN_SIDE, CHANNELS), 128, np.uint8)
+    for parameters in (
+        Parameters(blocks=1, iterations=1),
+        Parameters(blocks=1, iterations=1, solver="split-bregman"),
+        Parameters(blocks=1, iterations=1, channels="joint"),
+    ):
+        Purifier(parameters, threads=1).purify(pixels, seed=0)

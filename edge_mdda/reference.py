@@ -1,0 +1,274 @@
+"""The method in plain NumPy, to be read and to be the oracle of the tests.
+
+First the operations on one plane and `purify`, written as the equations have them. Then the twins: the same signatures as
+the kernels, the same bits in their results.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mdda import coefficients
+from edge_mdda.parameters import Parameters
+
+Float = NDArray[np.float32]
+_LN2 = np.float32(np.log(2))
+_LOG = (0.99990167, -0.49787536, 0.31764983, -0.19376169, 0.08557006, -0.01833877)
+_SINE = (3.14158202, -5.16714279, 2.54189901, -0.55463616)
+_COSINE = (0.9999933, -4.93393801, 4.04128382, -1.22212706)
+
+
+def purify(image: Float, parameters: Parameters, seed: int) -> Float:
+    """MDDA of an image: float32 (H, W, 3) in [0, 1] to the same; the whole method on one page (eq. 8 to 15)."""
+    height, width, channels = image.shape
+    sizes = {s: (coefficients.level_size(height, s), coefficients.level_size(width, s)) for s in parameters.scales}
+    fused = np.empty_like(image)
+    levels = {s: [resize(image[..., c], *sizes[s]) for c in range(channels)] for s in parameters.scales}
+    for block in range(parameters.blocks):
+        denoised = {}
+        for scale, planes in levels.items():
+            diffused = [
+                plane + np.float32(parameters.standard_deviation) * gaussian(plane.shape, seed, block, scale, channel)
+                for channel, plane in enumerate(planes)
+            ]
+            denoised[scale] = [np.clip(plane, 0, 1) for plane in denoise(diffused, parameters)]
+        for scale in parameters.scales:
+            neighbours = [n for n in (scale - 1, scale, scale + 1) if n in sizes and (n != scale or parameters.own_scale)]
+            levels[scale] = [mean([resize(denoised[n][c], *sizes[scale]) for n in neighbours]) for c in range(channels)]
+    for c in range(channels):
+        fused[..., c] = mean([resize(levels[s][c], height, width) for s in parameters.scales])
+    return np.clip(fused, 0, 1)
+
+
+def denoise(planes: list[Float], parameters: Parameters) -> list[Float]:
+    """Minimise the ROF energy of noisy planes by the chosen solver (eq. 10 to 12)."""
+    isotropic = parameters.total_variation == "isotropic"
+    if parameters.weight == 0 or parameters.iterations == 0:
+        return planes
+    if parameters.channels == "joint":
+        return list(primal_dual(np.stack(planes), coefficients.steps(parameters.weight, parameters.iterations), isotropic))
+    if parameters.solver == "split-bregman":
+        fidelity, penalty = coefficients.bregman(parameters.weight)
+        return [split_bregman(plane, fidelity, penalty, parameters.iterations, isotropic) for plane in planes]
+    steps = coefficients.steps(parameters.weight, parameters.iterations)
+    return [primal_dual(plane[None], steps, isotropic)[0] for plane in planes]
+
+
+def gaussian(shape: tuple[int, ...], seed: int, block: int, scale: int, channel: int) -> Float:
+    """Standard normal samples of a plane: float32 (height, width)."""
+    return _normal(shape[0], shape[1], *coefficients.noise_key(seed, block, scale, channel))
+
+
+def mean(planes: list[Float]) -> Float:
+    total = np.zeros_like(planes[0])
+    for plane in planes:
+        total += plane
+    return total * (np.float32(1) / np.float32(len(planes)))
+
+
+def resize(plane: Float, height: int, width: int) -> Float:
+    """Nearest pixel going down, bicubic going up, the plane itself at its own size: T of the paper."""
+    if plane.shape == (height, width):
+        return plane
+    if height <= plane.shape[0]:
+        rows, columns = coefficients.nearest_taps(plane.shape[0], height), coefficients.nearest_taps(plane.shape[1], width)
+        return plane[rows[:, None], columns]
+    rows, row_weights = coefficients.bicubic_taps(plane.shape[0], height)
+    columns, column_weights = coefficients.bicubic_taps(plane.shape[1], width)
+    mixed = sum_in_order([row_weights[:, k, None] * plane[rows[:, k]] for k in range(4)])
+    return sum_in_order([column_weights[:, k] * mixed[:, columns[:, k]] for k in range(4)])
+
+
+def sum_in_order(terms: list[Float]) -> Float:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+def gradient(u: Float) -> tuple[Float, Float]:
+    """Forward differences down and right, 0 at the last row and column."""
+    down, right = np.zeros_like(u), np.zeros_like(u)
+    down[..., :-1, :] = u[..., 1:, :] - u[..., :-1, :]
+    right[..., :, :-1] = u[..., :, 1:] - u[..., :, :-1]
+    return down, right
+
+
+def divergence(px: Float, py: Float) -> Float:
+    """The negative adjoint of `gradient`, for fields that vanish on the last row and column."""
+    above, left = np.zeros_like(px), np.zeros_like(py)
+    above[..., 1:, :], left[..., :, 1:] = px[..., :-1, :], py[..., :, :-1]
+    return (px - above) + (py - left)
+
+
+def energy(u: NDArray[Any], data: NDArray[Any], weight: float, isotropic: bool = True) -> float:
+    """ROF energy TV(u) + 1 / (2 weight) |u - data|², in float64 (eq. 10 and 11)."""
+    down, right = gradient(u.astype(np.float64))
+    variation = np.hypot(down, right) if isotropic else np.abs(down) + np.abs(right)
+    return float(variation.sum() + ((u - data.astype(np.float64)) ** 2).sum() / (2 * weight))
+
+
+def primal_dual(data: Float, steps: Float, isotropic: bool) -> Float:
+    """ROF by algorithm 2 of Chambolle and Pock (2011), one gradient norm over the channels: (C, H, W) to (C, H, W)."""
+    u, bar = data, data
+    px, py = np.zeros_like(data), np.zeros_like(data)
+    for step, keep, push, pull, momentum in steps:
+        down, right = gradient(bar)
+        px, py = px + step * down, py + step * right
+        px, py = _project(px, py, isotropic)
+        after = keep * u + push * divergence(px, py) + pull * data
+        u, bar = after, after + momentum * (after - u)
+    return u
+
+
+def _project(px: Float, py: Float, isotropic: bool) -> tuple[Float, Float]:
+    """Onto the unit disc of all channels and both directions; for anisotropic TV, of all channels of each direction."""
+    one = np.float32(1)
+    if not isotropic and len(px) == 1:
+        return np.clip(px, -one, one), np.clip(py, -one, one)
+    norm_x, norm_y = (sum_in_order([c * c for c in p]) for p in (px, py))
+    if isotropic:
+        norm_x = norm_y = norm_x + norm_y
+    return px * (one / np.maximum(one, np.sqrt(norm_x))), py * (one / np.maximum(one, np.sqrt(norm_y)))
+
+
+def split_bregman(data: Float, fidelity: float, penalty: float, iterations: int, isotropic: bool) -> Float:
+    """ROF by split Bregman with one Gauss-Seidel sweep an iteration: (H, W) to (H, W)."""
+    u = np.empty_like(data)
+    scratch = [np.empty_like(data) for _ in range(4)]
+    bregman_denoise(data, np.float32(fidelity), np.float32(penalty), iterations, isotropic, *scratch, u)
+    return u
+
+
+def _polynomial(x: Float, coefficients_: tuple[float, ...]) -> Float:
+    total = np.full_like(x, coefficients_[-1])
+    for coefficient in coefficients_[-2::-1]:
+        total = np.float32(coefficient) + x * total
+    return total
+
+
+def _normal(height: int, width: int, low: int, high: int) -> Float:
+    half = (width + 1) // 2
+    low, high = np.uint32(low), np.uint32(high)
+    h = np.arange(height * half, dtype=np.uint32).reshape(height, half) ^ low
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    h = ((h ^ (h >> np.uint32(15))) + high) * np.uint32(0x846CA68B)
+    h = h ^ (h >> np.uint32(16))
+    g = h * np.uint32(0x9E3779B1) + low
+    g = (g ^ (g >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
+    g = (g ^ (g >> np.uint32(12))) * np.uint32(0x297A2D39)
+    g = g ^ (g >> np.uint32(15))
+    odd = ((h >> np.uint32(9) << np.uint32(1)) | np.uint32(1)).astype(np.float32)
+    mantissa, exponent = np.frexp(odd)  # odd = mantissa 2^exponent, mantissa in [1/2, 1)
+    t = mantissa * np.float32(2) - np.float32(1)
+    logarithm = t * _polynomial(t, _LOG)
+    squared = (25 - exponent).astype(np.float32) * _LN2 - logarithm
+    radius = np.sqrt(np.float32(2) * np.maximum(np.float32(0), squared))
+    x = g.astype(np.int32).astype(np.float32) * np.float32(2**-32)
+    sign = np.float32(1) - ((h >> np.uint32(7)) & np.uint32(2)).astype(np.float32)
+    sine = x * _polynomial(x * x, _SINE)
+    cosine = _polynomial(x * x, _COSINE)
+    return np.concatenate([radius * sine, radius * cosine * sign], axis=1)[:, :width]
+
+
+# The twins: the kernels' signatures.
+
+
+def normal(keys: NDArray[np.uint32], segments: NDArray[np.int64], out: Float) -> None:
+    """Twin of `kernels.dda.normal`."""
+    for (low, high), (offset, height, width, first, last) in zip(keys, segments, strict=True):
+        plane = out[offset : offset + height * width].reshape(height, width)
+        plane[first:last] = _normal(height, width, low, high)[first:last]
+
+
+def diffuse_denoise(
+    source: Float,
+    keys: NDArray[np.uint32],
+    sigma: np.float32,
+    steps: Float,
+    isotropic: bool,
+    segments: NDArray[np.int64],
+    scratch: Float,
+    target: Float,
+) -> None:
+    """Twin of `kernels.dda.diffuse_denoise`."""
+    for (low, high), (offset, height, width, first, last) in zip(keys, segments, strict=True):
+        plane = slice(offset, offset + height * width)
+        data = source[plane].reshape(height, width)
+        if sigma > 0:
+            data = data + sigma * _normal(height, width, low, high)
+        result = np.clip(primal_dual(data[None], steps, isotropic)[0], 0, 1)
+        target[plane].reshape(height, width)[first:last] = result[first:last]
+
+
+def combine(
+    source: Float,
+    sources: NDArray[np.int64],
+    taps: NDArray[np.int64],
+    weights: Float,
+    clip: bool,
+    segments: NDArray[np.int64],
+    scratch: Float,
+    target: Float,
+) -> None:
+    """Twin of `kernels.pyramid.combine`."""
+    for offset, height, width, first, last, start, stop in segments:
+        planes = [
+            resize(source[o : o + h * w].reshape(h, w), height, width) for _, o, h, w, _, _ in sources[start:stop]
+        ]
+        result = np.clip(mean(planes), 0, 1) if clip else mean(planes)
+        target[offset : offset + height * width].reshape(height, width)[first:last] = result[first:last]
+
+
+def joint_denoise(data: Float, steps: Float, isotropic: bool, px: Float, py: Float, bar: Float, u: Float) -> None:
+    """Twin of `kernels.joint.denoise`."""
+    u[:] = primal_dual(data, steps, isotropic)
+
+
+def bregman_denoise(
+    data: Float,
+    fidelity: np.float32,
+    penalty: np.float32,
+    iterations: int,
+    isotropic: bool,
+    dx: Float,
+    dy: Float,
+    bx: Float,
+    by: Float,
+    u: Float,
+) -> None:
+    """Twin of `kernels.bregman.denoise`: the sweep pixel by pixel (each needs the one before), the rest whole."""
+    threshold = np.float32(1) / penalty
+    height, width = data.shape
+    u[:] = data
+    dx[:], dy[:], bx[:], by[:] = 0, 0, 0, 0
+    for _ in range(iterations):
+        qx, qy = dx - bx, dy - by
+        for i in range(height):
+            for j in range(width):
+                terms = []
+                if i > 0:
+                    terms.append(u[i - 1, j] + qx[i - 1, j])
+                if i < height - 1:
+                    terms.append(u[i + 1, j] - qx[i, j])
+                if j > 0:
+                    terms.append(u[i, j - 1] + qy[i, j - 1])
+                if j < width - 1:
+                    terms.append(u[i, j + 1] - qy[i, j])
+                total = np.float32(0)
+                for term in terms:
+                    total = total + term
+                u[i, j] = (fidelity * data[i, j] + penalty * total) / (fidelity + penalty * np.float32(len(terms)))
+        down, right = gradient(u)
+        a, b = bx + down, by + right
+        if isotropic:
+            norm = np.sqrt(a * a + b * b)
+            scale = np.maximum(np.float32(0), norm - threshold) / np.maximum(norm, threshold)
+            dx[:], dy[:] = a * scale, b * scale
+        else:
+            dx[:] = a - np.clip(a, -threshold, threshold)
+            dy[:] = b - np.clip(b, -threshold, threshold)
+        bx[:], by[:] = a - dx, b - dy

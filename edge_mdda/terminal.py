@@ -1,0 +1,99 @@
+"""What the command line says: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from edge_mdda.errors import OutputError
+from edge_mdda.report import printable
+
+PROGRAM = "edge-mdda"
+Item = TypeVar("Item")
+
+
+def say(text: str) -> None:
+    """Write a result to standard output, at once.
+
+    Raises:
+        OutputError: it is closed, a pipe nobody reads, or on a full disk.
+    """
+    if sys.stdout is None:
+        raise OutputError("expected an open standard output, got a closed one")
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is still buffered would fail once more, with a traceback, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"expected to write to standard output, got: {error.strerror}") from None
+
+
+def complain(text: str) -> None:
+    """Write one line to standard error, whatever is in the text."""
+    if sys.stderr is not None:
+        print(f"{PROGRAM}: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
+
+
+def render(renderable: Any) -> str:
+    """Draw one of rich's tables as text for standard output, with colours where that is a terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get().rstrip("\n")
+
+
+def progress(items: list[Item]) -> Iterator[Item]:
+    """Go through items under a progress bar on standard error, if there are several and it is a terminal."""
+    if len(items) < 2 or sys.stderr is None or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    # No refreshing thread: it would write while `native_messages` holds standard error. Lines for standard output pass
+    # through the bar only where both are the same terminal; a pipe must get them as they are.
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+    )
+    with bar:
+        task = bar.add_task("", total=len(items))
+        bar.refresh()
+        for item in items:
+            yield item
+            bar.update(task, advance=1, refresh=True)
+
+
+@contextmanager
+def native_messages() -> Iterator[list[str]]:
+    """Hold back what native libraries write to file descriptor 2; the list has its lines after the block.
+
+    libjpeg, libpng and the TFLite runtimes have no other way to be quiet. Process-wide, so only for the command line.
+    """
+    lines: list[str] = []
+    try:
+        saved = os.dup(2)
+    except OSError:  # closed, and so quiet already
+        yield lines
+        return
+    try:
+        with os.fdopen(os.memfd_create("native_messages"), "rb") as held:  # in memory: it needs no writable place
+            os.dup2(held.fileno(), 2)
+            try:
+                yield lines
+            finally:
+                os.dup2(saved, 2)
+                held.seek(0)
+                lines += held.read().decode(errors="replace").splitlines()
+    finally:
+        os.close(saved)

@@ -1,0 +1,158 @@
+"""Everything one purification needs, allocated once: buffers, tables, and each thread's share of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mdda import coefficients
+from edge_mdda.kernels import pyramid
+from edge_mdda.parameters import Parameters
+
+CHANNELS = 3
+Table = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One channel of one pyramid level, and where it lies in the flat buffers."""
+
+    scale: int
+    channel: int
+    offset: int
+    height: int
+    width: int
+
+    def of(self, buffer: NDArray[np.float32]) -> NDArray[np.float32]:
+        return buffer[self.offset : self.offset + self.height * self.width].reshape(self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The jobs of one call of `kernels.pyramid.combine`: tables for all, a table of segments for each thread."""
+
+    sources: Table
+    taps: Table
+    weights: NDArray[np.float32]
+    segments: list[Table]
+
+
+class Workspace:
+    """Buffers and job tables for one image size; a class because a Purifier reuses all of it for every image.
+
+    Attributes:
+        planes: all levels' channels, in the order of the buffers.
+        current, denoised: float32 flat buffers, one plane after the other.
+        owners: for each thread, the planes its denoising segments belong to.
+        segments, keys: for each thread, the segments to denoise and room for their noise keys.
+    """
+
+    def __init__(self, height: int, width: int, parameters: Parameters, threads: int):
+        self.height, self.width = height, width
+        self.planes = list(_planes(height, width, parameters.scales))
+        size = sum(plane.height * plane.width for plane in self.planes)
+        self.current = np.zeros(size, np.float32)
+        self.denoised = np.zeros(size, np.float32)
+        self.steps = coefficients.steps(parameters.weight, parameters.iterations)
+        shares = share(self.planes, threads)
+        self.owners = [[plane for plane, _, _ in part] for part in shares]
+        self.segments = [
+            _table([(p.offset, p.height, p.width, first, last) for p, first, last in part], 5) for part in shares
+        ]
+        self.keys = [np.zeros((len(part), 2), np.uint32) for part in shares]
+        widest = max(plane.width for plane in self.planes)
+        self.solver_rows = np.zeros((threads, 6, len(self.steps) + 2, widest + 2), np.float32)
+        self.mixing_rows = np.zeros((threads, 2, widest + 4), np.float32)
+
+        own = [plane for plane in self.planes if plane.scale == 0]
+        near = (-1, 0, 1) if parameters.own_scale else (-1, 1)
+        self.image_planes = own
+        self.build = self._mixture([p for p in self.planes if p.scale != 0], lambda target, s: s.scale == 0, threads)
+        self.aggregate = self._mixture(self.planes, lambda target, s: s.scale - target.scale in near, threads)
+        self.fuse = self._mixture(own, lambda target, s: True, threads)
+
+    def _mixture(self, targets: list[Plane], wanted: Callable[[Plane, Plane], bool], threads: int) -> Mixture:
+        tables = _Tables()
+        lines: dict[Plane, tuple[int, int]] = {}
+        for target in targets:
+            start = len(tables.sources)
+            for source in self.planes:
+                if source.channel == target.channel and wanted(target, source):
+                    tables.add(source, target)
+            lines[target] = (start, len(tables.sources))
+        segments = [
+            _table([(p.offset, p.height, p.width, first, last, *lines[p]) for p, first, last in part], 7)
+            for part in share(targets, threads)
+        ]
+        return Mixture(_table(tables.sources, 6), *tables.stacked(), segments)
+
+
+class _Tables:
+    """Collects the sources of a mixture, and each pair of sizes' taps and weights once."""
+
+    def __init__(self) -> None:
+        self.sources: list[tuple[int, ...]] = []
+        self._taps: list[Table] = [np.zeros((1, 4), np.int64)]
+        self._weights: list[NDArray[np.float32]] = [np.zeros((1, 4), np.float32)]
+        self._places: dict[tuple[int, int], int] = {}
+        self._length = 1
+
+    def add(self, source: Plane, target: Plane) -> None:
+        rows = self._place(source.height, target.height)
+        columns = self._place(source.width, target.width)
+        self.sources.append((_how(source, target), source.offset, source.height, source.width, rows, columns))
+
+    def stacked(self) -> tuple[Table, NDArray[np.float32]]:
+        return np.concatenate(self._taps), np.concatenate(self._weights)
+
+    def _place(self, source: int, target: int) -> int:
+        if (source, target) not in self._places:
+            if source < target:
+                taps, weights = coefficients.bicubic_taps(source, target)
+            else:
+                taps = np.repeat(coefficients.nearest_taps(source, target)[:, None], 4, axis=1)
+                weights = np.zeros(taps.shape, np.float32)
+            self._places[source, target] = self._length
+            self._length += len(taps)
+            self._taps.append(taps)
+            self._weights.append(weights)
+        return self._places[source, target]
+
+
+def share(planes: list[Plane], threads: int) -> list[list[tuple[Plane, int, int]]]:
+    """Cut the rows of planes into one run of equal work (pixels) a thread: (plane, first row, last row + 1)."""
+    total = sum(plane.height * plane.width for plane in planes)
+    cuts = [total * k / threads for k in range(threads + 1)]
+    parts: list[list[tuple[Plane, int, int]]] = [[] for _ in range(threads)]
+    done = 0
+    for plane in planes:
+        rows = [min(plane.height, max(0, round((cut - done) / plane.width))) for cut in cuts]
+        for part, first, last in zip(parts, rows, rows[1:], strict=False):
+            if first < last:
+                part.append((plane, first, last))
+        done += plane.height * plane.width
+    return parts
+
+
+def _planes(height: int, width: int, scales: tuple[int, ...]) -> Iterator[Plane]:
+    offset = 0
+    for scale in scales:
+        rows, columns = coefficients.level_size(height, scale), coefficients.level_size(width, scale)
+        for channel in range(CHANNELS):
+            yield Plane(scale, channel, offset, rows, columns)
+            offset += rows * columns
+
+
+def _how(source: Plane, target: Plane) -> int:
+    if source.scale == target.scale:
+        return pyramid.SAME
+    if source.scale > target.scale:
+        return pyramid.NEAREST_HALF if source.width == 2 * target.width else pyramid.NEAREST
+    return pyramid.BICUBIC_DOUBLE if target.width == 2 * source.width else pyramid.BICUBIC
+
+
+def _table(rows: list[tuple[int, ...]], columns: int) -> Table:
+    return np.array(rows, np.int64).reshape(len(rows), columns)
