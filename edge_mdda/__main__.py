@@ -89,8 +89,8 @@ def classify(
         list[str],
         typer.Argument(
             metavar="IMAGE...",
-            help="JPEG or PNG files, folders (.jpg, .jpeg and .png in them, not in their subfolders), quoted globs, or - "
-            "for standard input.",
+            help="JPEG or PNG files, folders (.jpg, .jpeg, .png in them, not in subfolders), quoted globs, or - for "
+            "standard input.",
         ),
     ],
     preset: Preset = "edge",
@@ -123,7 +123,7 @@ def classify(
         typer.Option(metavar="FILE.png", help="Draw the report; of several images, each to FILE-NAME.png."),
     ] = None,
 ) -> Job:
-    """Classify images as they came and purified; where the two disagree, the image may have been tampered with."""
+    """Classify images as they came and purified; where the two disagree, the image is suspect."""
     chosen = _parameters(context.params)
     options = classification.Options(
         parameters=None if no_purify else chosen,

@@ -50,7 +50,9 @@ def assess(
     pixels = gate.decode(image) if isinstance(image, bytes) else gate.check(image)
     clock.lap("decode")
     fitted = gate.fit(pixels, classifier.bundle.height, classifier.bundle.width)
-    unit = fitted.astype(np.float32) / np.float32(255) if fitted.dtype == np.uint8 else fitted
+    unit: NDArray[np.float32] = fitted.astype(np.float32)
+    if fitted.dtype == np.uint8:
+        unit /= np.float32(255)
     clock.lap("fit")
     raw = _verdict(classifier, unit)
     clock.lap("raw_inference")

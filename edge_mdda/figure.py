@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mdda import image as gate
-from edge_mdda.report import Report, Verdict
+from edge_mdda.report import DISCLAIMER, Report, Verdict
 
 #: How much the difference is amplified around grey; fixed, so that figures compare.
 AMPLIFICATION = 4
@@ -20,13 +20,13 @@ _PANEL = 320
 _MARGIN = 28
 _CAPTION = 34
 _ROW = 40
-_BAR = 13
+_BAR = 14
 _CODE_WIDTH = 76
-_PERCENT_WIDTH = 84
+_PERCENT_WIDTH = 60
 # Drawn at twice the size and averaged down: OpenCV's strokes are ragged at small sizes.
 _OVERSAMPLING = 2
 
-_INK, _GREY, _PAPER, _RULE = (34, 34, 34), (120, 120, 120), (255, 255, 255), (225, 225, 225)
+_INK, _GREY, _PAPER, _TRACK = (34, 34, 34), (110, 110, 110), (255, 255, 255), (246, 246, 246)
 # Okabe and Ito's orange and blue, told apart with any colour vision.
 _BEFORE, _AFTER, _ALARM = (230, 159, 0), (0, 114, 178), (192, 32, 32)
 
@@ -40,17 +40,19 @@ def draw(report: Report) -> NDArray[np.uint8]:
     width = 3 * _PANEL + 4 * _MARGIN
     top = _MARGIN + 62
     bars = top + _PANEL + _CAPTION + _MARGIN + 30
-    height = bars + _ROW * len(report.raw.probabilities) + _MARGIN
+    height = bars + _ROW * len(report.raw.probabilities) + 2 * _MARGIN
     canvas = _Canvas(width, height)
+    room = width - 2 * _MARGIN
 
     finding, origin = report.summary()
-    canvas.text(_MARGIN, _MARGIN + 16, finding, 0.68, _ALARM if report.disagree else _INK, thick=True)
-    canvas.text(_MARGIN, _MARGIN + 42, origin, 0.45, _GREY)
+    canvas.text(_MARGIN, _MARGIN + 16, finding, 0.68, _ALARM if report.disagree else _INK, thick=True, room=room)
+    canvas.text(_MARGIN, _MARGIN + 42, origin, 0.45, _GREY, room=room)
     for column, (caption, pixels) in enumerate(panels):
         left = _MARGIN + column * (_PANEL + _MARGIN)
         canvas.paste(left, top, pixels)
         canvas.text(left, top + _PANEL + 22, caption, 0.5, _INK)
     _draw_bars(canvas, report, bars)
+    canvas.text(_MARGIN, height - _MARGIN, DISCLAIMER, 0.45, _GREY, room=room)
     return canvas.finish()
 
 
@@ -66,14 +68,26 @@ class _Canvas:
         self._pixels = np.full((height * _OVERSAMPLING, width * _OVERSAMPLING, 3), _PAPER, np.uint8)
 
     def text(
-        self, left: int, baseline: int, text: str, size: float, colour: tuple[int, int, int], *, thick: bool = False
+        self,
+        x: int,
+        baseline: int,
+        text: str,
+        size: float,
+        colour: tuple[int, int, int],
+        *,
+        thick: bool = False,
+        room: int | None = None,
+        right: bool = False,
     ) -> None:
+        """Write a line from x on, or up to x if `right`; smaller where it would need more than `room`."""
         plain = text.encode("ascii", "replace").decode()  # OpenCV's fonts know no more
-        place = (left * _OVERSAMPLING, baseline * _OVERSAMPLING)
         thickness = 3 if thick else 2
-        cv2.putText(
-            self._pixels, plain, place, cv2.FONT_HERSHEY_SIMPLEX, size * _OVERSAMPLING, colour, thickness, cv2.LINE_AA
-        )
+        size *= _OVERSAMPLING
+        length = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, size, thickness)[0][0]
+        if room is not None and length > room * _OVERSAMPLING:
+            size *= room * _OVERSAMPLING / length
+        place = (x * _OVERSAMPLING - (length if right else 0), baseline * _OVERSAMPLING)
+        cv2.putText(self._pixels, plain, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thickness, cv2.LINE_AA)
 
     def fill(self, left: float, top: float, width: float, height: float, colour: tuple[int, int, int]) -> None:
         edges = [round(edge * _OVERSAMPLING) for edge in (left, top, left + width, top + height)]
@@ -109,7 +123,8 @@ def _draw_bars(canvas: _Canvas, report: Report, top: int) -> None:
     if report.purified is not None:
         verdicts.append((report.purified, _AFTER, "purified"))
     left = _MARGIN + _CODE_WIDTH
-    full = 3 * _PANEL + 2 * _MARGIN - _CODE_WIDTH - _PERCENT_WIDTH
+    right = 3 * (_PANEL + _MARGIN)
+    full = right - left - _PERCENT_WIDTH
     for index, (_, colour, name) in enumerate(verdicts):
         canvas.fill(left + 140 * index, top - 30, _BAR, _BAR, colour)
         canvas.text(left + 140 * index + _BAR + 8, top - 19, name, 0.45, _INK)
@@ -117,9 +132,11 @@ def _draw_bars(canvas: _Canvas, report: Report, top: int) -> None:
     for row, code in enumerate(report.ranking()):
         y = top + row * _ROW
         is_top = any(verdict.top == code for verdict, _, _ in verdicts)
-        canvas.text(_MARGIN, y + height // 2 + 6, code[:6], 0.55, _INK, thick=is_top)
-        canvas.fill(left, y, full, height, (246, 246, 246))
+        canvas.text(_MARGIN, y + height // 2 + 6, code, 0.55, _INK, thick=is_top, room=_CODE_WIDTH - 8)
+        canvas.fill(left, y, full, height, _TRACK)
         for index, (verdict, colour, _) in enumerate(verdicts):
             probability = verdict.probabilities[code]
             canvas.fill(left, y + index * _BAR, max(1.0, probability * full), _BAR - 1, colour)
-            canvas.text(left + full + 10, y + index * _BAR + 11, f"{probability:6.1%}", 0.4, _INK)
+            canvas.text(
+                right, y + index * _BAR + 11, f"{probability:.1%}", 0.4, _INK, thick=verdict.top == code, right=True
+            )

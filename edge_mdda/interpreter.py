@@ -117,7 +117,7 @@ def _find(runtime: str) -> tuple[str, Any]:
 
 
 def _unfit(name: str) -> str | None:
-    """Why an installed runtime cannot work here: tflite-runtime imports with NumPy 2, but then fails to load a model."""
+    """Why an installed runtime cannot work: tflite-runtime imports with NumPy 2, but then fails to load a model."""
     if name != "tflite-runtime" or importlib.util.find_spec("tflite_runtime") is None:
         return None
     import numpy as np

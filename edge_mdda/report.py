@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 SCHEMA = "edge-mdda/report/1"
+DISCLAIMER = "Research software: not a medical device, and no guarantee against an attacker who knows the method."
 _BAR = 24
 
 
@@ -148,7 +149,7 @@ class Report:
             return f"{before}, not purified.", origin
         after = f"{self.purified.top} ({self.purified.probabilities[self.purified.top]:.1%})"
         if self.disagree:
-            finding = f"Disagreement: {before} as it came, {after} purified. The image may have been tampered with."
+            finding = f"Disagreement: {before} as it came, {after} purified: a perturbed image, or a hard one."
         else:
             finding = f"Agreement: {before} as it came, {after} purified."
         return finding, f"{origin}, seed {self.seed}"
