@@ -1,0 +1,33 @@
+"""What the tests share: the data set's folder, and drawn images where real ones are not needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = os.environ.get("EDGE_MDDA_DATA")
+    if folder and Path(folder).is_dir():
+        return
+    for item in items:
+        if "data" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="needs the labelled images: set EDGE_MDDA_DATA to their folder"))
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    return Path(os.environ["EDGE_MDDA_DATA"])
+
+
+def draw(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
+    """A smooth picture with an edge and some grain: float32 (height, width, 3) in [0, 1]."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    disc = np.hypot(y - 0.4, x - 0.5) < 0.25
+    colours = np.stack([0.8 - 0.3 * x, 0.6 - 0.2 * y, 0.5 + 0.1 * x * y], axis=2) - 0.3 * disc[..., None]
+    return np.clip(colours + random.normal(0, 0.02, colours.shape), 0, 1).astype(np.float32)
