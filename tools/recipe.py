@@ -20,6 +20,8 @@ class Recipe:
     dropout: float
     balance_power: float
     stages: tuple[tuple[int, int], ...]  # (side in pixels, epochs)
+    purified_share: float  # part of the training views that pass through the Purifier
+    purifications: tuple[tuple[float, int, float], ...]  # the (sigma, blocks, weight) drawn from for those
     patience: int  # epochs without a better balanced accuracy on val before the run stops
 
     @property
@@ -48,4 +50,5 @@ def read(path: Path) -> Recipe:
         wrong = sorted(values.keys() ^ known)
         raise ValueError(f"expected the keys {sorted(known)} in {path}, missing or unknown: {wrong}")
     values["stages"] = tuple((side, epochs) for side, epochs in values["stages"])
+    values["purifications"] = tuple((sigma, blocks, weight) for sigma, blocks, weight in values["purifications"])
     return Recipe(**values)

@@ -22,9 +22,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
+from edge_mdda import Parameters, Purifier
 from tools import augment, dataset, network, recipe
 
 MONITOR = "val_balanced_accuracy"
+PURIFIER_ITERATIONS = 10
 
 
 class Views(Dataset[tuple[NDArray[np.uint8], int]]):
@@ -35,6 +37,10 @@ class Views(Dataset[tuple[NDArray[np.uint8], int]]):
         weights = np.bincount(labels).astype(float)[labels] ** -plan.balance_power
         random = np.random.default_rng((plan.seed, epoch))
         self.draws = random.choice(len(labels), len(labels), p=weights / weights.sum())
+        self.purifiers = [
+            Purifier(Parameters(sigma=sigma, blocks=blocks, weight=weight, iterations=PURIFIER_ITERATIONS))
+            for sigma, blocks, weight in plan.purifications
+        ]
 
     def __len__(self) -> int:
         return len(self.draws)
@@ -42,7 +48,11 @@ class Views(Dataset[tuple[NDArray[np.uint8], int]]):
     def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], int]:
         draw = self.draws[position]
         random = np.random.default_rng((self.plan.seed, self.epoch, position))
-        return augment.view(self.pixels[draw], self.plan.side_at(self.epoch), random), int(self.labels[draw])
+        view = augment.view(self.pixels[draw], self.plan.side_at(self.epoch), random)
+        if random.random() < self.plan.purified_share:
+            purifier = self.purifiers[random.integers(len(self.purifiers))]
+            view = purifier.purify(view, seed=int(random.integers(2**63)))
+        return view, int(self.labels[draw])
 
 
 class Images(lightning.LightningDataModule):
@@ -123,7 +133,9 @@ def main(
         log_every_n_steps=10,
         logger=CSVLogger(out, name="", version="curves"),
         callbacks=[
-            ModelCheckpoint(out, "best", monitor=MONITOR, mode="max", save_last=True, enable_version_counter=False),
+            ModelCheckpoint(out, "best", monitor=MONITOR, mode="max", enable_version_counter=False),
+            # Of its own: `save_last` would keep only the last checkpoint that was the best one.
+            ModelCheckpoint(out, "last", every_n_epochs=1, enable_version_counter=False),
             EarlyStopping(MONITOR, mode="max", patience=plan.patience),
         ],
     )
