@@ -1,0 +1,131 @@
+"""How good a classifier's answers are, and how sure one can be of that: pure functions of labels and predictions.
+
+Labels and predictions are integer arrays (N,) of class indices; logits are float arrays (N, classes); a confusion matrix
+is integer (classes, classes), true classes in rows, predicted ones in columns.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Standard normal quantile of two-sided 95 %.
+Z_95 = 1.959963984540054
+CALIBRATION_BINS = 15
+#: Temperatures searched: far wider than what a trained network needs (1 to 3, Guo et al. 2017).
+TEMPERATURES = (0.05, 20.0)
+
+Interval = tuple[float, float]
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def confusion(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Count the pairs of true and predicted class.
+
+    Raises:
+        ValueError: the arrays are empty or differ in length, or an index is outside [0, classes).
+    """
+    if labels.shape != predictions.shape or labels.ndim != 1 or not len(labels):
+        raise ValueError(f"expected as many predictions as labels, at least one, got {predictions.shape}, {labels.shape}")
+    both = np.concatenate([labels, predictions])
+    if both.min() < 0 or both.max() >= classes:
+        raise ValueError(f"expected class indices in [0, {classes}), got {both.min()} to {both.max()}")
+    return np.bincount(labels * classes + predictions, minlength=classes * classes).reshape(classes, classes)
+
+
+def accuracy(matrix: NDArray[np.int64]) -> float:
+    """Part of the images whose predicted class is the true one."""
+    return float(np.trace(matrix) / matrix.sum())
+
+
+def balanced_accuracy(matrix: NDArray[np.int64]) -> float:
+    """Mean sensitivity over the classes that have images."""
+    totals = matrix.sum(axis=1)
+    present = totals > 0
+    return float(np.mean(np.diag(matrix)[present] / totals[present]))
+
+
+def sensitivity(matrix: NDArray[np.int64], index: int) -> tuple[int, int]:
+    """Images of a class that are recognised, and all images of it."""
+    return int(matrix[index, index]), int(matrix[index].sum())
+
+
+def specificity(matrix: NDArray[np.int64], index: int) -> tuple[int, int]:
+    """Images of other classes that are not taken for this one, and all images of other classes."""
+    others = int(matrix.sum() - matrix[index].sum())
+    return others - int(matrix[:, index].sum() - matrix[index, index]), others
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """Wilson's 95 % score interval of a proportion (Wilson 1927); (0, 1) when nothing was tried.
+
+    Unlike p ± 1.96 s it stays inside [0, 1] and keeps its coverage with a dozen images and with none wrong.
+    """
+    if not 0 <= successes <= trials:
+        raise ValueError(f"expected successes in [0, {trials}], got {successes}")
+    if trials == 0:
+        return 0.0, 1.0
+    part, square = successes / trials, Z_95**2
+    centre = (part + square / (2 * trials)) / (1 + square / trials)
+    half = Z_95 / (1 + square / trials) * math.sqrt(part * (1 - part) / trials + square / (4 * trials**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def bootstrap_balanced_accuracy(matrix: NDArray[np.int64], seed: int = 0, resamples: int = 10_000) -> Interval:
+    """Percentile bootstrap 95 % interval of the balanced accuracy.
+
+    Images of each class are resampled among themselves, so that a class of a dozen images never vanishes. Resampling
+    images is the same as drawing a row of the confusion matrix from a multinomial distribution, which is what is done.
+    """
+    random = np.random.default_rng(seed)
+    rows = [(index, row) for index, row in enumerate(matrix) if row.sum()]
+    recalls = [
+        random.multinomial(row.sum(), row / row.sum(), size=resamples)[:, index] / row.sum() for index, row in rows
+    ]
+    low, high = np.quantile(np.mean(recalls, axis=0), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def probabilities(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Softmax of logits / temperature, float64 (N, classes)."""
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def log_loss(logits: NDArray[Any], labels: NDArray[np.int64], temperature: float = 1.0) -> float:
+    """Mean negative logarithm of the probability given to the true class."""
+    scaled = logits.astype(np.float64) / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels]))
+
+
+def calibration_error(logits: NDArray[Any], labels: NDArray[np.int64], temperature: float = 1.0) -> float:
+    """Expected calibration error with 15 bins of equal width (Guo et al., ICML 2017, eq. 3).
+
+    The mean distance, over the images, between the confidence of a bin and the part of it that is right.
+    """
+    given = probabilities(logits, temperature)
+    right = given.argmax(axis=1) == labels
+    confidence = given.max(axis=1)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def fit_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    """The temperature of least log loss (Guo et al. 2017, section 4.2), by golden-section search over its logarithm.
+
+    The loss is convex in 1 / temperature, so it has one minimum and the search finds it, to one part in 10⁵.
+    """
+    low, high = map(math.log, TEMPERATURES)
+    while high - low > 1e-5:
+        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        if log_loss(logits, labels, math.exp(left)) <= log_loss(logits, labels, math.exp(right)):
+            high = right
+        else:
+            low = left
+    return math.exp((low + high) / 2)
