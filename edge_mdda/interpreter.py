@@ -68,6 +68,9 @@ class Interpreter:
 def open(model: bytes, runtime: str = "auto", threads: int | None = None) -> Interpreter:
     """Load a TFLite model, given as its file's content.
 
+    tflite-runtime, unlike LiteRT, does not check a model's structure and can crash on one cut short: give it only bytes
+    whose hash was checked.
+
     Args:
         model: content of a .tflite file with one input and one output, each int8 with one scale, or float32.
         runtime: one of `RUNTIMES`, or "auto" for the first of them that is installed.

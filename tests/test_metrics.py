@@ -87,7 +87,7 @@ def test_log_loss_survives_large_logits():
 
 
 def test_calibration_error_by_hand():
-    # Four images at confidence 0.75, two of them right: 0.25 off; four at 0.5 (ties go to the first), all right: 0.5 off.
+    # Four images at confidence 0.75, two of them right: 0.25 off; four at 0.5, all right (first of a tie): 0.5 off.
     logits = np.array([[math.log(3), 0.0]] * 4 + [[0.0, 0.0]] * 4)
     labels = np.array([0, 0, 1, 1, 0, 0, 0, 0])
     assert metrics.calibration_error(logits, labels) == pytest.approx((4 * 0.25 + 4 * 0.5) / 8)

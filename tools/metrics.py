@@ -1,7 +1,7 @@
 """How good a classifier's answers are, and how sure one can be of that: pure functions of labels and predictions.
 
-Labels and predictions are integer arrays (N,) of class indices; logits are float arrays (N, classes); a confusion matrix
-is integer (classes, classes), true classes in rows, predicted ones in columns.
+Labels and predictions are integer arrays (N,) of class indices; logits are float arrays (N, classes); a confusion
+matrix is integer (classes, classes), true classes in rows, predicted ones in columns.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def confusion(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes
         ValueError: the arrays are empty or differ in length, or an index is outside [0, classes).
     """
     if labels.shape != predictions.shape or labels.ndim != 1 or not len(labels):
-        raise ValueError(f"expected as many predictions as labels, at least one, got {predictions.shape}, {labels.shape}")
+        shapes = f"{predictions.shape} and {labels.shape}"
+        raise ValueError(f"expected as many predictions as labels, at least one, got {shapes}")
     both = np.concatenate([labels, predictions])
     if both.min() < 0 or both.max() >= classes:
         raise ValueError(f"expected class indices in [0, {classes}), got {both.min()} to {both.max()}")

@@ -1,0 +1,193 @@
+"""Time the purification against the same method built from scikit-image, side by side in one process.
+
+    python -m tools.benchmark --json benchmark.json
+
+Every round times each contender once, in turn, so that a machine whose speed drifts slows all of them; ratios are taken
+round by round. First calls are timed in child processes: with an empty kernel cache, and with a filled one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from edge_mdda import PAPER_LARGE, PAPER_SMALL, Classifier, Purifier, coefficients, image, reference
+from edge_mdda.parameters import PRESETS
+from tools import atomic
+from tools import scikit_image_pipeline as pipeline
+
+Contender = Callable[[], object]
+
+
+def contenders(pixels: NDArray[np.float32], threads: tuple[int, ...]) -> dict[str, Contender]:
+    """Name and call of everything that is timed on one image: float32 (H, W, 3) in [0, 1]."""
+    out = np.empty_like(pixels)
+    calls: dict[str, Contender] = {}
+    for preset, parameters in PRESETS.items():
+        for count in threads:
+            purifier = Purifier(parameters, threads=count)
+            calls[f"{preset}, {count} thread{'s'[: count > 1]}"] = lambda purifier=purifier: purifier.purify(pixels, 1, out)
+    random = np.random.default_rng(0)
+    for preset, parameters in (("paper-small", PAPER_SMALL), ("paper-large", PAPER_LARGE)):
+        for solver, denoise in (("Chambolle", pipeline.chambolle), ("Bregman", pipeline.bregman)):
+            calls[f"{preset}, scikit-image {solver}"] = lambda parameters=parameters, denoise=denoise: pipeline.purify(
+                pixels, parameters, denoise, random
+            )
+    for count in threads:
+        classifier = Classifier(threads=count)
+        name = f"int8 inference ({classifier.runtime}), {count} thread{'s'[: count > 1]}"
+        calls[name] = lambda classifier=classifier: classifier.logits(pixels)
+    return calls
+
+
+def interleave(calls: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each call in each round, all calls in turn within a round, after one round that is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for counted in [False] + [True] * rounds:
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if counted:
+                times[name].append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, smallest and largest of some values."""
+    return {"median": float(np.median(values)), "min": float(min(values)), "max": float(max(values))}
+
+
+def ratios(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """How many times faster we are: quotients round by round, for each preset against its scikit-image pipelines."""
+    found = {}
+    for ours in times:
+        preset, _, rest = ours.partition(", ")
+        if "thread" not in rest or preset not in PRESETS:
+            continue
+        for theirs in times:
+            if theirs.startswith(f"{preset}, scikit-image"):
+                quotients = [b / a for a, b in zip(times[ours], times[theirs], strict=True)]
+                found[f"{ours} against {theirs.partition(', ')[2]}"] = spread(quotients)
+    return found
+
+
+def energy_gaps(pixels: NDArray[np.float32]) -> dict[str, float]:
+    """Relative excess ROF energy of one denoising, in percent, over 3,000 iterations of ours: mean over the channels."""
+    parameters = PAPER_SMALL
+    planes = [
+        pixels[..., c] + np.float32(parameters.sigma) * reference.gaussian(pixels.shape[:2], 1, 0, 0, c) for c in range(3)
+    ]
+    weight = parameters.weight
+
+    def ours(iterations: int) -> list[NDArray[np.float32]]:
+        steps = coefficients.steps(weight, iterations)
+        return [reference.primal_dual(plane[None], steps, True)[0] for plane in planes]
+
+    noisy = np.stack(planes, axis=2)
+    results = {f"edge_mdda, {n} iterations": ours(n) for n in sorted({5, parameters.iterations, 20})}
+    results["scikit-image Chambolle"] = list(np.moveaxis(pipeline.chambolle(noisy, weight), 2, 0))
+    results["scikit-image Bregman"] = list(np.moveaxis(pipeline.bregman(noisy, weight), 2, 0))
+    best = [reference.energy(u, f, weight) for u, f in zip(ours(3000), planes, strict=True)]
+    return {
+        name: 100 * float(np.mean([reference.energy(u, f, weight) / e - 1 for u, f, e in zip(us, planes, best, strict=True)]))
+        for name, us in results.items()
+    }
+
+
+def first_calls(encoded: bytes, repeats: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Wall and CPU seconds and peak resident MiB of `edge-mdda classify` in new processes, kernel cache empty and filled."""
+    figures: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "image.png"
+        source.write_bytes(encoded)
+        for repeat in range(repeats):
+            environment = {**os.environ, "NUMBA_CACHE_DIR": f"{folder}/cache-{repeat}"}
+            for state in ("empty cache", "filled cache"):
+                measured = _run_once([sys.executable, "-m", "edge_mdda", "classify", "--json", str(source)], environment)
+                for name, value in measured.items():
+                    figures.setdefault(state, {}).setdefault(name, []).append(value)
+    return {state: {name: spread(values) for name, values in of.items()} for state, of in figures.items()}
+
+
+def _run_once(command: list[str], environment: dict[str, str]) -> dict[str, float]:
+    start = time.perf_counter()
+    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    process = os.posix_spawn(command[0], command, environment, file_actions=quiet)
+    _, status, usage = os.wait4(process, 0)
+    wall = time.perf_counter() - start
+    if status != 0:
+        raise RuntimeError(f"expected {' '.join(command)} to succeed, got status {status}")
+    return {"wall s": wall, "CPU s": usage.ru_utime + usage.ru_stime, "peak MiB": usage.ru_maxrss / 1024}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as Markdown tables."""
+
+    def cell(figures: dict[str, float], digits: int) -> str:
+        return f"{figures['median']:.{digits}f} | {figures['min']:.{digits}f} – {figures['max']:.{digits}f}"
+
+    lines = [f"{report['machine']}; {report['image']}, {report['rounds']} interleaved rounds.", ""]
+    lines += ["| steady state | median, ms | range |", "|---|---|---|"]
+    lines += [f"| {name} | {cell(figures, 1)} |" for name, figures in report["milliseconds"].items()]
+    lines += ["", "| times faster | median | range |", "|---|---|---|"]
+    lines += [f"| {name} | {cell(figures, 1)} |" for name, figures in report["times_faster"].items()]
+    lines += ["", "| one TV denoising | energy above the minimum |", "|---|---|"]
+    lines += [f"| {name} | {gap:.2f} % |" for name, gap in report["energy_gap_percent"].items()]
+    lines += ["", "| `edge-mdda classify`, new process | figure | median | range |", "|---|---|---|---|"]
+    lines += [
+        f"| {state} | {name} | {cell(figures, 2 if name.endswith(' s') else 0)} |"
+        for state, of in report["first_calls"].items()
+        for name, figures in of.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        named = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = named[0] if named else model
+    return f"{model}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+def main(
+    picture: Annotated[Path, typer.Option("--image", help="Image to purify.")] = Path("models/samples/lesion.png"),
+    side: Annotated[int, typer.Option(help="Side it is brought to, in pixels.", min=32)] = 224,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=3)] = 15,
+    threads: Annotated[str, typer.Option(help="Thread counts to time.")] = "1,2",
+    starts: Annotated[int, typer.Option(help="New processes timed, each with an empty and a filled cache.", min=1)] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here too.")] = None,
+) -> None:
+    """Time purification, inference and the scikit-image pipelines; print Markdown tables."""
+    encoded = picture.read_bytes()
+    pixels = image.fit(image.decode(encoded), side, side).astype(np.float32) / np.float32(255)
+    times = interleave(contenders(pixels, tuple(int(count) for count in threads.split(","))), rounds)
+    report = {
+        "schema": "edge-mdda/benchmark/1",
+        "machine": _machine(),
+        "image": f"{side}×{side}×3",
+        "rounds": rounds,
+        "milliseconds": {name: spread(values) for name, values in times.items()},
+        "times_faster": ratios(times),
+        "energy_gap_percent": energy_gaps(pixels),
+        "first_calls": first_calls(encoded, starts),
+    }
+    typer.echo(markdown(report), nl=False)
+    if json_file is not None:
+        atomic.write(json_file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
