@@ -136,7 +136,7 @@ def check(pixels: object) -> NDArray[Any]:
 
 def to_uint8(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Round float32 values in [0, 1] to the nearest of 256 levels."""
-    return np.rint(pixels * np.float32(255)).astype(np.uint8)
+    return np.asarray(np.rint(pixels * np.float32(255)), np.uint8)
 
 
 def _read_jpeg_header(data: bytes) -> Header:
@@ -155,7 +155,11 @@ def _read_jpeg_header(data: bytes) -> Header:
         if marker == 0xD9:
             break
         length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if length < 2:
+            raise ImageError("expected a JPEG segment, got damaged data")
         if marker in _FRAME_MARKERS:
+            if header is not None:  # a decoder might go by the other one, past the limits
+                raise ImageError("expected one JPEG frame header, got several")
             header = _read_jpeg_frame(data[position + 4 : position + 2 + length], marker)
         position += 2 + length
         if marker == 0xDA:  # start of scan: skip its entropy-coded data

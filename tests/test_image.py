@@ -9,11 +9,11 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from conftest import draw
 from numpy.typing import NDArray
 
 from edge_mdda import image
 from edge_mdda.errors import ImageError
+from tests.conftest import draw
 
 PIXELS = image.to_uint8(draw(40, 56))
 
@@ -92,7 +92,9 @@ class TestSamples:
     def test_palette_becomes_rgb(self) -> None:
         palette = np.arange(768, dtype=np.uint8).reshape(256, 3)
         indices = PIXELS[..., 0]
-        assert np.array_equal(image.decode(png(indices, 3, chunks=png_chunk(b"PLTE", palette.tobytes()))), palette[indices])
+        assert np.array_equal(
+            image.decode(png(indices, 3, chunks=png_chunk(b"PLTE", palette.tobytes()))), palette[indices]
+        )
 
     def test_16_bit_samples_keep_their_upper_bits(self) -> None:
         samples = PIXELS.astype(np.uint16) * 256 + 77
@@ -225,8 +227,9 @@ class TestLimits:
         segment = bytearray(data[frame : frame + 19])
         segment[5:9] = struct.pack(">HH", 65_500, 65_500)
         monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-        with pytest.raises(ImageError):
-            image.decode(data[:frame] + bytes(segment) + data[frame:])
+        for frames in (bytes(segment) + data[frame : frame + 19], data[frame : frame + 19] + bytes(segment)):
+            with pytest.raises(ImageError, match="expected one JPEG frame header, got several"):
+                image.decode(data[:frame] + frames + data[frame + 19 :])
 
     def test_too_many_bytes_are_refused(self) -> None:
         data = image.encode_png(PIXELS)
