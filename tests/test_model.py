@@ -69,7 +69,9 @@ class TestAltered:
         content = bytearray((bundle / name).read_bytes())
         content[place] ^= 1
         (bundle / name).write_bytes(content)
-        with pytest.raises(ModelError, match=rf"expected .*{name} with SHA-256 [0-9a-f]{{64}}, got .*altered or damaged"):
+        with pytest.raises(
+            ModelError, match=rf"expected .*{name} with SHA-256 [0-9a-f]{{64}}, got .*altered or damaged"
+        ):
             model.load(bundle)
 
     def test_a_truncated_model_is_found(self, bundle: Path) -> None:
@@ -113,7 +115,7 @@ class TestIncomplete:
             model.load(bundle)
 
     def test_no_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelError, match="expected a model bundle's folder, got .*nowhere"):
+        with pytest.raises(ModelError, match=r"expected a model bundle's folder, got .*nowhere"):
             model.load(tmp_path / "nowhere")
 
     @pytest.mark.parametrize("name", ["model.tflite", "labels.txt", "card.json"])
@@ -191,5 +193,7 @@ class TestLabels:
         from edge_mdda import Classifier
 
         relabel(bundle, "MEL\nNV\nBCC\n")
-        with pytest.raises(ModelError, match=r"expected an output of shape \(1, 3\) by the card and the labels, got \(1, 8\)"):
+        with pytest.raises(
+            ModelError, match=r"expected an output of shape \(1, 3\) by the card and the labels, got \(1, 8\)"
+        ):
             Classifier(bundle)
