@@ -63,7 +63,7 @@ class TestMissing:
             raise ImportError("libstdc++.so.6: version `GLIBCXX_3.4.30' not found")
 
         monkeypatch.setattr(importlib, "import_module", refuse)
-        with pytest.raises(RuntimeMissingError, match="expected a working litert, got: .*GLIBCXX"):
+        with pytest.raises(RuntimeMissingError, match=r"expected a working litert, got: .*GLIBCXX"):
             interpreter.open(BUNDLE.model, "litert")
 
 
