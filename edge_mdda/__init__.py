@@ -6,7 +6,6 @@ Names are imported when first used, so `import edge_mdda` loads neither numba no
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,16 +44,23 @@ __all__ = [
     "assess",
     "purify",
 ]
-
-try:
-    __version__ = version("edge-mdda")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
+__version__: str
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 30 ms that only `--version` needs
+
+    try:
+        return version("edge-mdda")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0+unknown"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from edge_mdda.errors import OutputError
 from edge_mdda.report import printable
 
 PROGRAM = "edge-mdda"
 Item = TypeVar("Item")
+
+
+def accept_any_text() -> None:
+    """Let standard output take what its encoding lacks, as question marks; JSON is ASCII and never needs it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def say(text: str) -> None:
@@ -41,15 +48,19 @@ def render(renderable: Any) -> str:
     """Draw one of rich's tables as text for standard output, with colours where that is a terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    with console.capture() as capture:
-        console.print(renderable)
-    return capture.get().rstrip("\n")
+    # Rendered apart: rich answers a closed pipe by leaving the program, and a full disk not at all.
+    seen, paper = Console(), io.StringIO()
+    console = Console(file=paper, width=seen.width, force_terminal=seen.is_terminal, highlight=False)
+    console.print(renderable)
+    return paper.getvalue().rstrip("\n")
 
 
-def progress(items: list[Item]) -> Iterator[Item]:
-    """Go through items under a progress bar on standard error, if there are several and it is a terminal."""
-    if len(items) < 2 or sys.stderr is None or not sys.stderr.isatty():
+def progress(items: list[Item], *, wide: bool) -> Iterator[Item]:
+    """Go through items under a progress bar on standard error, if there are several and it is a terminal.
+
+    No bar where `wide` lines go to a terminal: passing the bar they would be broken at its width.
+    """
+    if len(items) < 2 or (wide and _is_terminal(sys.stdout)) or not _is_terminal(sys.stderr):
         yield from items
         return
     from rich.console import Console
@@ -64,7 +75,7 @@ def progress(items: list[Item]) -> Iterator[Item]:
         console=Console(stderr=True),
         auto_refresh=False,
         transient=True,
-        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+        redirect_stdout=_is_terminal(sys.stdout),
     )
     with bar:
         task = bar.add_task("", total=len(items))
@@ -97,3 +108,7 @@ def native_messages() -> Iterator[list[str]]:
                 lines += held.read().decode(errors="replace").splitlines()
     finally:
         os.close(saved)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

@@ -75,7 +75,7 @@ def _classify(found: list[str], options: Options) -> list[int]:
         purifier.purify(np.zeros((MIN_SIDE, MIN_SIDE, 3), np.uint8), seed=0)
 
     failures = []
-    for source in terminal.progress(found):
+    for source in terminal.progress(found, wide=options.json):
         try:
             content = sources.read(source, MAX_BYTES)
             with terminal.native_messages() as messages:

@@ -1,0 +1,225 @@
+"""The command line: parses and checks first; the commands import the heavy parts after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import edge_mdda
+from edge_mdda import interpreter, terminal
+from edge_mdda.commands import classify as classification
+from edge_mdda.commands import purify as purification
+from edge_mdda.commands import warmup as warming
+from edge_mdda.errors import EdgeMddaError, ImageError, OutputError, ParameterError
+from edge_mdda.parameters import PRESETS, Parameters
+
+_EXIT_CODES = """Exit codes:
+
+\b
+  0    done
+  2    wrong usage, or a parameter out of its range
+  3    an image that cannot be used
+  4    a model bundle that cannot be used
+  5    no TFLite runtime, or not the one asked for
+  6    a result that could not be written
+  130  interrupted
+
+With several images the rest is finished first; the code is that of the first that failed."""
+
+# Every command only parses and checks, and returns its job; `run` calls it outside of Typer, so that errors and a
+# closed pipe are answered in one place.
+Job = Callable[[], int]
+
+INTERRUPTED = 130
+
+# Typer's base of all usage errors; Typer ≥ 0.2x brings its own copy of Click and names only this subclass in public.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+# Without rich: importing it for the help text would take as long as the rest.
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Preset = Annotated[str, typer.Option(metavar="NAME", help=f"Parameters to start from: {', '.join(PRESETS)}.")]
+Sigma = Annotated[float | None, typer.Option(metavar="NUMBER", help="Strength of the noise, in [0, 1].")]
+Blocks = Annotated[int | None, typer.Option(metavar="K", help="Diffuse-denoise-aggregate blocks, in [0, 100].")]
+Weight = Annotated[float | None, typer.Option(metavar="NUMBER", help="Weight of the total variation, in [0, 10].")]
+Iterations = Annotated[int | None, typer.Option(metavar="N", help="Solver iterations of each denoising, in [0, 1000].")]
+Scales = Annotated[str | None, typer.Option(metavar="LIST", help="Consecutive scales, 0 among them, as -2,-1,0,1.")]
+Solver = Annotated[str | None, typer.Option(metavar="NAME", help="chambolle-pock or split-bregman.")]
+TotalVariation = Annotated[str | None, typer.Option(metavar="NAME", help="isotropic or anisotropic.")]
+Channels = Annotated[str | None, typer.Option(metavar="NAME", help="Denoise R, G, B apart or joint.")]
+OwnScale = Annotated[bool | None, typer.Option(help="Whether a scale counts among its neighbours.")]
+SigmaMeaning = Annotated[str | None, typer.Option(metavar="NAME", help="standard-deviation or variance.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Seed of the noise, in [0, 2^64); the same for every image. Fresh by default."),
+]
+Threads = Annotated[int | None, typer.Option(metavar="N", help="Threads, at least 1.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        terminal.say(f"{terminal.PROGRAM} {edge_mdda.__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=_EXIT_CODES)
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Reverse adversarial perturbations in dermoscopic images and classify them, on the device.
+
+    Research software: not a medical device, and no guarantee against an attacker who knows the method.
+    """
+
+
+@app.command(epilog=_EXIT_CODES)
+def classify(
+    context: typer.Context,
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE...",
+            help="JPEG or PNG files, folders (.jpg, .jpeg, .png in them, not in subfolders), quoted globs, or - for "
+            "standard input.",
+        ),
+    ],
+    preset: Preset = "edge",
+    sigma: Sigma = None,
+    blocks: Blocks = None,
+    weight: Weight = None,
+    iterations: Iterations = None,
+    scales: Scales = None,
+    solver: Solver = None,
+    total_variation: TotalVariation = None,
+    channels: Channels = None,
+    own_scale: OwnScale = None,
+    sigma_meaning: SigmaMeaning = None,
+    seed: Seed = None,
+    no_purify: Annotated[bool, typer.Option("--no-purify", help="Classify the image as it came only.")] = False,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Model bundle to use instead of the shipped one.")
+    ] = None,
+    runtime: Annotated[
+        str, typer.Option(metavar="NAME", help=f"auto (the first installed), {' or '.join(interpreter.RUNTIMES)}.")
+    ] = "auto",
+    threads: Threads = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, schema edge-mdda/report/1.")] = False,
+    save_purified: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write purified images here, at the model's size, as NAME.purified.png."),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Draw the report; of several images, each to FILE-NAME.png."),
+    ] = None,
+) -> Job:
+    """Classify images as they came and purified; where the two disagree, the image is suspect."""
+    chosen = _parameters(context.params)
+    options = classification.Options(
+        parameters=None if no_purify else chosen,
+        seed=seed,
+        model=model,
+        runtime=runtime,
+        threads=threads,
+        json=json,
+        save_purified=save_purified,
+        figure=figure,
+    )
+    return partial(classification.run, images, options)
+
+
+@app.command(epilog=_EXIT_CODES)
+def purify(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(metavar="IN", help="A JPEG or PNG file, or - for standard input.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to; .png, .jpg or .jpeg says the format.")],
+    preset: Preset = "edge",
+    sigma: Sigma = None,
+    blocks: Blocks = None,
+    weight: Weight = None,
+    iterations: Iterations = None,
+    scales: Scales = None,
+    solver: Solver = None,
+    total_variation: TotalVariation = None,
+    channels: Channels = None,
+    own_scale: OwnScale = None,
+    sigma_meaning: SigmaMeaning = None,
+    seed: Seed = None,
+    threads: Threads = None,
+) -> Job:
+    """Purify one image at its own resolution; the output is written whole or not at all."""
+    chosen = _parameters(context.params)
+    return partial(purification.run, image, out, chosen, seed, threads)
+
+
+@app.command()
+def warmup() -> Job:
+    """Compile every kernel and keep it on disk, so that the first image does not wait for it."""
+    return warming.run
+
+
+def _parameters(options: dict[str, Any]) -> Parameters:
+    """The preset with what was given beside it; checks the seed and the threads too.
+
+    Raises:
+        ParameterError: a value is out of its range.
+    """
+    preset, seed = options["preset"], options["seed"]
+    if preset not in PRESETS:
+        raise ParameterError(f"expected preset out of {', '.join(PRESETS)}, got {preset!r}")
+    if seed is not None and not 0 <= seed < 2**64:
+        raise ParameterError(f"expected seed in [0, 2^64), got {seed}")
+    interpreter.check_options(options.get("runtime", "auto"), options["threads"])
+    given = {field.name: options[field.name] for field in fields(Parameters) if options[field.name] is not None}
+    if "scales" in given:
+        try:
+            given["scales"] = tuple(int(scale) for scale in given["scales"].split(","))
+        except ValueError:
+            raise ParameterError(f"expected scales as in -2,-1,0,1, got {given['scales']!r}") from None
+    return replace(PRESETS[preset], **given)
+
+
+def run() -> int:
+    """Parse the command line, do what it asks for, and return the exit code."""
+    try:
+        terminal.accept_any_text()
+        job = _parse()
+        return job if isinstance(job, int) else job()
+    except EdgeMddaError as error:
+        terminal.complain(str(error))
+        return error.exit_code
+    except MemoryError:
+        terminal.complain("expected enough memory for this image, got too little")
+        return ImageError.exit_code
+
+
+def _parse() -> Job | int:
+    """The job the command line asks for, or the exit code where Typer answered it, as it does --help.
+
+    Raises:
+        ParameterError: wrong usage.
+        OutputError: the help text could not be written.
+    """
+    try:
+        job: Job | int | None = app(prog_name=terminal.PROGRAM, standalone_mode=False)
+    except _UsageError as error:
+        message = str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
+        raise ParameterError(f"{message} ({terminal.PROGRAM} --help tells more)") from None
+    except EdgeMddaError:
+        raise
+    except OSError as error:
+        raise OutputError(f"expected to write to standard output, got: {error.strerror}") from None
+    except SystemExit as leaving:  # what Typer does where a pipe is closed
+        if leaving.code:
+            raise OutputError("expected to write to standard output, got a closed pipe") from None
+        return 0
+    if job == INTERRUPTED:  # Typer takes Ctrl-C for itself while it parses
+        raise KeyboardInterrupt
+    return job or 0
