@@ -2,9 +2,9 @@
 
     python -m tools.convert runs/plain/best.ckpt --out models/mobilenet_v2
 
-The route: PyTorch, wrapped to take NHWC, by litert-torch to a float32 .tflite, by ai-edge-quantizer to int8 (weights per
-output channel, activations by calibration on images of the `train` split). The input tensor is fixed to scale 1/255 and
-zero point -128, so an int8 input is `pixel - 128` and nothing is lost there. Logits leave the model; softmax and
+The route: PyTorch, wrapped to take NHWC, by litert-torch to a float32 .tflite, by ai-edge-quantizer to int8 (weights
+per output channel, activations by calibration on images of the `train` split). The input tensor is fixed to scale 1/255
+and zero point -128, so an int8 input is `pixel - 128` and nothing is lost there. Logits leave the model; softmax and
 temperature run in float after it.
 """
 
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +22,13 @@ import litert_torch
 import numpy as np
 import torch
 import typer
-from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
+from ai_edge_quantizer import calibrator, quantizer, recipe_manager
+from ai_edge_quantizer.recipe import static_wi8_ai8
 from ai_edge_quantizer.utils import qsv_utils
 from numpy.typing import NDArray
 from torch import nn
 
-from tools import atomic, checkpoint, dataset, inspection
+from tools import atomic, checkpoint, dataset, inspection, recipe
 
 SIGNATURE, INPUT = "serving_default", "args_0"
 INPUT_SCALE, INPUT_ZERO_POINT = 1 / 255, -128
@@ -52,7 +55,7 @@ def to_float(network: nn.Module, side: int) -> bytes:
 
 def to_int8(model: bytes, images: NDArray[np.uint8]) -> bytes:
     """Quantise a float32 .tflite model to full-integer int8, calibrated on uint8 RGB images (N, H, W, 3)."""
-    plan = recipe.static_wi8_ai8()
+    plan = static_wi8_ai8()
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(plan)
     calibration = calibrator.Calibrator(
@@ -68,8 +71,25 @@ def to_int8(model: bytes, images: NDArray[np.uint8]) -> bytes:
     return bytes(result.quantized_model)
 
 
+def prior_shift(counts: NDArray[np.int64], balance_power: float, strength: float) -> NDArray[np.float64]:
+    """What is added to the logits, float64 (classes,), to undo a balanced draw of the training images.
+
+    Training draws a class of n images with probability ∝ n ** (1 − balance_power), so its logits carry that prior
+    instead of n. Adding balance_power · log(n / Σn) restores it (logit adjustment: Menon et al., "Long-tail learning
+    via logit adjustment", ICLR 2021); `strength`, 1 for all of it, trades balanced accuracy for plain accuracy and is
+    chosen on `val`. The mean is removed: a common shift of all logits changes nothing.
+
+    Raises:
+        ValueError: a class has no images.
+    """
+    if counts.min() < 1:
+        raise ValueError(f"expected training images of every class, got {counts.tolist()}")
+    shift = strength * balance_power * np.log(counts / counts.sum())
+    return np.asarray(shift - shift.mean())
+
+
 def choose(samples: list[dataset.Sample], count: int, seed: int) -> list[dataset.Sample]:
-    """Draw representative images without replacement, rare classes more often than they occur (all if there are few)."""
+    """Draw representative images without replacement, rare classes more often than they occur; all if there are few."""
     labels = np.array([dataset.CLASSES.index(sample.label) for sample in samples])
     weights = np.bincount(labels).astype(float)[labels] ** -BALANCE_POWER
     random = np.random.default_rng(seed)
@@ -106,6 +126,17 @@ def describe(found: inspection.Inspection, size: int) -> str:
     return "\n".join(lines)
 
 
+def command(
+    source: Path, out: Path, recipe_file: Path | None, strength: float, side: int, images: int, seed: int
+) -> str:
+    """This program's command line, by names alone: no folder of the machine it ran on."""
+    source, out = source.resolve(), out.resolve()
+    parts = [f"python -m tools.convert runs/{source.parent.name}/{source.name} --out models/{out.name}"]
+    if recipe_file is not None:
+        parts.append(f"--recipe tools/recipes/{recipe_file.name} --prior-correction {strength:g}")
+    return " ".join([*parts, f"--side {side} --images {images} --seed {seed}"])
+
+
 def main(
     source: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint of tools.train.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle: gets model.tflite and labels.txt.")],
@@ -113,11 +144,25 @@ def main(
     side: Annotated[int, typer.Option(help="Side of the input in pixels.", min=32)] = 224,
     images: Annotated[int, typer.Option(help="Representative images, drawn from the train split.", min=1)] = 300,
     seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 1,
-    keep_float: Annotated[Path | None, typer.Option(help="Float32 model; default: model_float.tflite beside CHECKPOINT.")] = None,
+    strength: Annotated[float, typer.Option("--prior-correction", help="How much of the balanced draw to undo.")] = 0,
+    recipe_file: Annotated[Path | None, typer.Option("--recipe", help="Its recipe, for --prior-correction.")] = None,
+    keep_float: Annotated[Path | None, typer.Option(help="Default: model_float.tflite beside CHECKPOINT.")] = None,
 ) -> None:
-    """Convert a checkpoint to full-integer int8: a bundle's model.tflite and labels.txt."""
+    """Convert a checkpoint to full-integer int8: a bundle's model.tflite and labels.txt.
+
+    The float32 model is kept beside the checkpoint, with the options of this conversion (.json) for `tools.card`.
+    """
+    if strength and recipe_file is None:
+        raise typer.BadParameter("expected --recipe with --prior-correction, got none")
     network = checkpoint.read(source)
-    representative = choose(dataset.select(dataset.read(data), "train"), images, seed)
+    samples = dataset.select(dataset.read(data), "train")
+    if recipe_file is not None:
+        counts = Counter(sample.label for sample in samples)
+        power = recipe.read(recipe_file).balance_power
+        shift = prior_shift(np.array([counts[label] for label in dataset.CLASSES]), power, strength)
+        with torch.no_grad():
+            network.head.bias += torch.from_numpy(shift).float()
+    representative = choose(samples, images, seed)
     pixels, _ = dataset.load(representative, side)
     float_model = to_float(network, side)
     int8_model = to_int8(float_model, pixels)
@@ -125,7 +170,15 @@ def main(
     typer.echo(f"calibrated on        {len(representative)} images of the train split, seed {seed}")
     typer.echo(describe(found, len(int8_model)))
     check(found)
-    atomic.write(keep_float or source.parent / "model_float.tflite", float_model)
+    float_file = keep_float or source.parent / "model_float.tflite"
+    record = {
+        "command": command(source, out, recipe_file, strength, side, images, seed),
+        "representative_images": len(representative),
+        "seed": seed,
+        "prior_correction": strength,
+    }
+    atomic.write(float_file, float_model)
+    atomic.write(float_file.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     atomic.write(out / "labels.txt", "".join(f"{label}\n" for label in dataset.CLASSES))
     atomic.write(out / "model.tflite", int8_model)
 
