@@ -22,10 +22,10 @@ def level_size(size: int, scale: int) -> int:
 def steps(weight: float, iterations: int) -> NDArray[np.float32]:
     """Step sizes of algorithm 2 of Chambolle and Pock (2011) for ROF with 1/λ = weight: float32 (iterations, 5).
 
-    Columns: dual step; keep, push and pull of the primal step u = keep u + push div p + pull f; momentum. The first primal
-    step is `weight` and the modulus λ/2: of six first steps and three moduli on four images these had the smallest
-    energy gap after 5 to 12 iterations at w = 0.06 (0.67 % after 10) and, but for one, at w = 0.03. Weight 0 leaves
-    nothing to denoise: no iterations.
+    Columns: dual step; keep, push and pull of the primal step u = keep u + push div p + pull f; momentum. The first
+    primal step is `weight` and the modulus λ/2: of six first steps and three moduli on four images these had the
+    smallest energy gap after 5 to 12 iterations at w = 0.06 (0.67 % after 10) and, but for one, at w = 0.03. Weight 0
+    leaves nothing to denoise: no iterations.
     """
     if weight == 0:
         return np.empty((0, 5), np.float32)

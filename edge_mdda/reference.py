@@ -1,7 +1,7 @@
 """The method in plain NumPy, to be read and to be the oracle of the tests.
 
-First the operations on one plane and `purify`, written as the equations have them. Then the twins: the same signatures as
-the kernels, the same bits in their results.
+First the operations on one plane and `purify`, written as the equations have them. Then the twins: the same signatures
+as the kernels, the same bits in their results.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def purify(image: Float, parameters: Parameters, seed: int) -> Float:
             ]
             denoised[scale] = [np.clip(plane, 0, 1) for plane in denoise(diffused, parameters)]
         for scale in parameters.scales:
-            neighbours = [n for n in (scale - 1, scale, scale + 1) if n in sizes and (n != scale or parameters.own_scale)]
+            near = (scale - 1, scale, scale + 1) if parameters.own_scale else (scale - 1, scale + 1)
+            neighbours = [neighbour for neighbour in near if neighbour in sizes]
             levels[scale] = [mean([resize(denoised[n][c], *sizes[scale]) for n in neighbours]) for c in range(channels)]
     for c in range(channels):
         fused[..., c] = mean([resize(levels[s][c], height, width) for s in parameters.scales])
@@ -49,7 +50,8 @@ def denoise(planes: list[Float], parameters: Parameters) -> list[Float]:
     if parameters.weight == 0 or parameters.iterations == 0:
         return planes
     if parameters.channels == "joint":
-        return list(primal_dual(np.stack(planes), coefficients.steps(parameters.weight, parameters.iterations), isotropic))
+        steps = coefficients.steps(parameters.weight, parameters.iterations)
+        return list(primal_dual(np.stack(planes), steps, isotropic))
     if parameters.solver == "split-bregman":
         fidelity, penalty = coefficients.bregman(parameters.weight)
         return [split_bregman(plane, fidelity, penalty, parameters.iterations, isotropic) for plane in planes]
@@ -66,7 +68,8 @@ def mean(planes: list[Float]) -> Float:
     total = np.zeros_like(planes[0])
     for plane in planes:
         total += plane
-    return total * (np.float32(1) / np.float32(len(planes)))
+    total *= np.float32(1) / np.float32(len(planes))
+    return total
 
 
 def resize(plane: Float, height: int, width: int) -> Float:
@@ -74,7 +77,8 @@ def resize(plane: Float, height: int, width: int) -> Float:
     if plane.shape == (height, width):
         return plane
     if height <= plane.shape[0]:
-        rows, columns = coefficients.nearest_taps(plane.shape[0], height), coefficients.nearest_taps(plane.shape[1], width)
+        rows = coefficients.nearest_taps(plane.shape[0], height)
+        columns = coefficients.nearest_taps(plane.shape[1], width)
         return plane[rows[:, None], columns]
     rows, row_weights = coefficients.bicubic_taps(plane.shape[0], height)
     columns, column_weights = coefficients.bicubic_taps(plane.shape[1], width)
@@ -135,11 +139,11 @@ def _project(px: Float, py: Float, isotropic: bool) -> tuple[Float, Float]:
     return px * (one / np.maximum(one, np.sqrt(norm_x))), py * (one / np.maximum(one, np.sqrt(norm_y)))
 
 
-def split_bregman(data: Float, fidelity: float, penalty: float, iterations: int, isotropic: bool) -> Float:
+def split_bregman(data: Float, fidelity: np.float32, penalty: np.float32, iterations: int, isotropic: bool) -> Float:
     """ROF by split Bregman with one Gauss-Seidel sweep an iteration: (H, W) to (H, W)."""
     u = np.empty_like(data)
-    scratch = [np.empty_like(data) for _ in range(4)]
-    bregman_denoise(data, np.float32(fidelity), np.float32(penalty), iterations, isotropic, *scratch, u)
+    dx, dy, bx, by = (np.empty_like(data) for _ in range(4))
+    bregman_denoise(data, fidelity, penalty, iterations, isotropic, dx, dy, bx, by, u)
     return u
 
 

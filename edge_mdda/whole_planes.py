@@ -32,10 +32,10 @@ def denoise(workspace: Workspace, parameters: Parameters, part: int, threads: in
             joint.denoise(noisy, workspace.steps, isotropic, px, py, bar, result)
         else:
             result = np.empty_like(noisy)
-            scratch = [np.empty_like(noisy[0]) for _ in range(4)]
+            dx, dy, bx, by = (np.empty_like(noisy[0]) for _ in range(4))
             fidelity, penalty = coefficients.bregman(parameters.weight)
             for plane, target in zip(noisy, result, strict=True):
-                bregman.denoise(plane, fidelity, penalty, parameters.iterations, isotropic, *scratch, target)
+                bregman.denoise(plane, fidelity, penalty, parameters.iterations, isotropic, dx, dy, bx, by, target)
         for plane, values in zip(level, result, strict=True):
             np.clip(values, 0, 1, out=plane.of(workspace.denoised))
 

@@ -1,20 +1,33 @@
 """Total-variation denoising by split Bregman, the paper's reference [34] (Getreuer, IPOL 2, 2012; Goldstein and Osher,
 SIAM J. Imaging Sci. 2, 2009), with the exact isotropic shrinkage.
 
-Each iteration is one Gauss-Seidel sweep over u, then shrinkage and Bregman update. The sweep is sequential by nature: this
-solver is here to be faithful, `dda` to be fast. Both reach the minimiser of the same ROF energy.
+Each iteration is one Gauss-Seidel sweep over u, then shrinkage and Bregman update. The sweep is sequential by nature:
+this solver is here to be faithful, `dda` to be fast. Both reach the minimiser of the same ROF energy.
 """
 
 import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
 @njit(cache=True, nogil=True)
-def denoise(data, fidelity, penalty, iterations, isotropic, dx, dy, bx, by, u):
+def denoise(
+    data: Floats,
+    fidelity: np.float32,
+    penalty: np.float32,
+    iterations: int,
+    isotropic: bool,
+    dx: Floats,
+    dy: Floats,
+    bx: Floats,
+    by: Floats,
+    u: Floats,
+) -> None:
     """Minimise TV(u) + fidelity / 2 |u - data|² on one plane: all arrays float32 (height, width), u the result.
 
     dx, dy, bx, by: scratch, the split gradient and the Bregman variables. Not projected to [0, 1].

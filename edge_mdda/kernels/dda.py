@@ -13,7 +13,10 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 LN2 = np.float32(math.log(2))
 TURN = np.float32(2**-32)
@@ -26,11 +29,11 @@ C0, C1, C2, C3 = np.float32(0.9999933), np.float32(-4.93393801), np.float32(4.04
 
 
 @njit(cache=True, nogil=True)
-def _normal_row(row, half, low, high, out):
+def _normal_row(row: int, half: int, low: np.uint32, high: np.uint32, out: Floats) -> None:
     """Standard normal samples of a row into out[: 2 * half]: Box and Muller on a hash of (key, row, column).
 
-    Samples j and half + j share a radius and an angle. The hash is the lowbias32 mixer (C. Wellons, 2018) with the key's
-    other half entered between its multiplications, so no two keys give shifted copies of each other.
+    Samples j and half + j share a radius and an angle. The hash is the lowbias32 mixer (C. Wellons, 2018) with the
+    key's other half entered between its multiplications, so no two keys give shifted copies of each other.
     """
     start = np.uint32(row * half)
     for j in range(half):
@@ -61,13 +64,13 @@ def _normal_row(row, half, low, high, out):
 
 
 @njit(cache=True, nogil=True)
-def _diffuse_row(source, noise, sigma, width, out):
+def _diffuse_row(source: Floats, noise: Floats, sigma: np.float32, width: int, out: Floats) -> None:
     for j in range(width):
         out[j] = source[j] + sigma * noise[j]
 
 
 @njit(cache=True, nogil=True)
-def _ascend(bar, below, px, py, step, isotropic, width):
+def _ascend(bar: Floats, below: Floats, px: Floats, py: Floats, step: np.float32, isotropic: bool, width: int) -> None:
     """Dual step: p = Π(p + step ∇ū), Π onto the unit disc, or the unit square for anisotropic TV."""
     if isotropic:
         for j in range(width):
@@ -85,7 +88,19 @@ def _ascend(bar, below, px, py, step, isotropic, width):
 
 
 @njit(cache=True, nogil=True)
-def _descend(px, above, py, data, keep, push, pull, momentum, width, u, bar):
+def _descend(
+    px: Floats,
+    above: Floats,
+    py: Floats,
+    data: Floats,
+    keep: np.float32,
+    push: np.float32,
+    pull: np.float32,
+    momentum: np.float32,
+    width: int,
+    u: Floats,
+    bar: Floats,
+) -> None:
     """Primal step: u = keep u + push div p + pull f, and ū = u + momentum (u - u before)."""
     for j in range(width):
         before = u[j]
@@ -96,7 +111,7 @@ def _descend(px, above, py, data, keep, push, pull, momentum, width, u, bar):
 
 
 @njit(cache=True, nogil=True)
-def normal(keys, segments, out):
+def normal(keys: NDArray[np.uint32], segments: Integers, out: Floats) -> None:
     """Standard normal samples for the segments of flat planes, unscaled: for the other solvers and for the tests."""
     for s in range(segments.shape[0]):
         offset, width = segments[s, 0], segments[s, 2]
@@ -109,12 +124,21 @@ def normal(keys, segments, out):
 
 
 @njit(cache=True, nogil=True)
-def diffuse_denoise(source, keys, sigma, steps, isotropic, segments, scratch, target):
+def diffuse_denoise(
+    source: Floats,
+    keys: NDArray[np.uint32],
+    sigma: np.float32,
+    steps: Floats,
+    isotropic: bool,
+    segments: Integers,
+    scratch: Floats,
+    target: Floats,
+) -> None:
     """One DDA step of the rows named by `segments`.
 
     source, target: float32 flat planes. keys: uint32 (n, 2), one pair a segment. steps: float32 (iterations, 5), dual
-    step, keep, push, pull, momentum of each iteration. segments: int64 (n, 5), a plane's offset, height and width, first
-    and last + 1 row. scratch: float32 (6, iterations + 2, widest + 2).
+    step, keep, push, pull, momentum of each iteration. segments: int64 (n, 5), a plane's offset, height and width,
+    first and last + 1 row. scratch: float32 (6, iterations + 2, widest + 2).
     """
     iterations = steps.shape[0]
     depth = iterations + 2
@@ -149,7 +173,17 @@ def diffuse_denoise(source, keys, sigma, steps, isotropic, segments, scratch, ta
                     above = px[(row - 1) % depth] if row > first else zero
                     _ascend(bar[k], below, px[k], py[k], steps[t, 0], isotropic, width)
                     _descend(
-                        px[k], above, py[k], data[k], steps[t, 1], steps[t, 2], steps[t, 3], steps[t, 4], width, u[k], bar[k]
+                        px[k],
+                        above,
+                        py[k],
+                        data[k],
+                        steps[t, 1],
+                        steps[t, 2],
+                        steps[t, 3],
+                        steps[t, 4],
+                        width,
+                        u[k],
+                        bar[k],
                     )
             row = front - iterations
             if segments[s, 3] <= row < segments[s, 4]:

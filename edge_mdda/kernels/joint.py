@@ -8,12 +8,14 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
 @njit(cache=True, nogil=True)
-def denoise(data, steps, isotropic, px, py, bar, u):
+def denoise(data: Floats, steps: Floats, isotropic: bool, px: Floats, py: Floats, bar: Floats, u: Floats) -> None:
     """Minimise joint TV + 1 / (2 w) |u - data|²: all arrays float32 (channels, height, width), u the result.
 
     steps: float32 (iterations, 5) as in `dda`. px, py, bar: scratch. Not projected to [0, 1].

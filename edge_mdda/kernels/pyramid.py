@@ -1,26 +1,31 @@
 """Weighted means over planes of other sizes: the pyramid, the aggregation of scales and the fusion (eq. 14 and 15).
 
-All three are the same act. A target plane is the mean of some source planes, each brought to its size: nearest pixel going
-down, bicubic going up. So one kernel serves, a row is written once, and no resampled plane is ever stored.
+All three are the same act. A target plane is the mean of some source planes, each brought to its size: nearest pixel
+going down, bicubic going up. So one kernel serves, a row is written once, and no resampled plane is ever stored.
 """
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 ZERO, ONE = np.float32(0), np.float32(1)
 # How a source comes to the target's size (first column of `sources`).
 SAME, NEAREST, NEAREST_HALF, BICUBIC, BICUBIC_DOUBLE = 0, 1, 2, 3, 4
 
 
 @njit(cache=True, nogil=True)
-def _nearest_half(row, width, mean):
-    """Halve exactly: pixel 2j + 1, the nearest to the centre of pixel j (ties go up, as in PIL and INTER_NEAREST_EXACT)."""
+def _nearest_half(row: Floats, width: int, mean: Floats) -> None:
+    """Halve exactly: pixel 2j + 1, nearest to the centre of pixel j (ties go up, as in PIL and INTER_NEAREST_EXACT)."""
     for j in range(width):
         mean[j] += row[2 * j + 1]
 
 
 @njit(cache=True, nogil=True)
-def _mix_rows(first, second, third, fourth, weights, width, out):
+def _mix_rows(
+    first: Floats, second: Floats, third: Floats, fourth: Floats, weights: Floats, width: int, out: Floats
+) -> None:
     """Vertical half of bicubic: out[2 : width + 2], with two columns repeated at either end."""
     w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     for j in range(width):
@@ -30,7 +35,7 @@ def _mix_rows(first, second, third, fourth, weights, width, out):
 
 
 @njit(cache=True, nogil=True)
-def _bicubic_double(row, even, odd, width, mean):
+def _bicubic_double(row: Floats, even: Floats, odd: Floats, width: int, mean: Floats) -> None:
     """Horizontal half of bicubic for exactly twice the width: two sets of weights, no table of columns."""
     e0, e1, e2, e3 = even[0], even[1], even[2], even[3]
     o0, o1, o2, o3 = odd[0], odd[1], odd[2], odd[3]
@@ -40,13 +45,22 @@ def _bicubic_double(row, even, odd, width, mean):
 
 
 @njit(cache=True, nogil=True)
-def combine(source, sources, taps, weights, clip, segments, scratch, target):
+def combine(
+    source: Floats,
+    sources: Integers,
+    taps: Integers,
+    weights: Floats,
+    clip: bool,
+    segments: Integers,
+    scratch: Floats,
+    target: Floats,
+) -> None:
     """Write the rows named by `segments` as means of resampled source planes.
 
-    source, target: float32 flat planes. sources: int64 (m, 6), how it is resampled, its plane's offset, height and width,
-    and where its tables for rows and for columns begin. taps: int64 (k, 4), source positions of a target position.
-    weights: float32 (k, 4). segments: int64 (n, 7), a plane's offset, height and width, first and last + 1 row, first and
-    last + 1 line of `sources`. scratch: float32 (2, widest + 4).
+    source, target: float32 flat planes. sources: int64 (m, 6), how it is resampled, its plane's offset, height and
+    width, and where its tables for rows and for columns begin. taps: int64 (k, 4), source positions of a target
+    position. weights: float32 (k, 4). segments: int64 (n, 7), a plane's offset, height and width, first and last + 1
+    row, first and last + 1 line of `sources`. scratch: float32 (2, widest + 4).
     """
     mean, mixed = scratch[0], scratch[1]
     for s in range(segments.shape[0]):
@@ -61,13 +75,12 @@ def combine(source, sources, taps, weights, clip, segments, scratch, target):
                     pixels = source[start + row * size : start + (row + 1) * size]
                     for j in range(width):
                         mean[j] += pixels[j]
-                elif how == NEAREST_HALF or how == NEAREST:
+                elif how == NEAREST_HALF:
+                    _nearest_half(source[start + tap[0] * size : start + (tap[0] + 1) * size], width, mean)
+                elif how == NEAREST:
                     pixels = source[start + tap[0] * size : start + (tap[0] + 1) * size]
-                    if how == NEAREST_HALF:
-                        _nearest_half(pixels, width, mean)
-                    else:
-                        for j in range(width):
-                            mean[j] += pixels[taps[columns + j, 0]]
+                    for j in range(width):
+                        mean[j] += pixels[taps[columns + j, 0]]
                 else:
                     _mix_rows(
                         source[start + tap[0] * size : start + (tap[0] + 1) * size],
