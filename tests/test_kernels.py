@@ -15,13 +15,12 @@ SHAPES = [(32, 32), (33, 57), (64, 40), (101, 35)]
 
 
 def flat_planes(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two planes one after the other, their keys, and segments that cut the first in three and take all of the second."""
+    """Two planes one after the other, their keys, and segments: the first cut in three, the second whole."""
     height, width = shape
     planes = np.ascontiguousarray(draw(height, width).transpose(2, 0, 1)[:2]).ravel()
     size = height * width
-    segments = np.array(
-        [(0, height, width, 0, 5), (0, height, width, 5, 20), (0, height, width, 20, height), (size, height, width, 0, height)]
-    )
+    cuts = [(0, 0, 5), (0, 5, 20), (0, 20, height), (size, 0, height)]
+    segments = np.array([(offset, height, width, first, last) for offset, first, last in cuts])
     keys = np.array([coefficients.noise_key(1, 0, 0, channel) for channel in (0, 0, 0, 1)], np.uint32)
     return planes, keys, segments
 

@@ -54,7 +54,8 @@ def test_the_seed_decides_in_another_process_too():
         "import hashlib, numpy as np; from edge_mdda import purify; from tests.conftest import draw;"
         "print(hashlib.sha256(purify(draw(40, 40), seed=2**64 - 1).tobytes()).hexdigest())"
     )
-    hashes = {subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout for _ in "ab"}
+    command = [sys.executable, "-c", script]
+    hashes = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in "ab"}
     assert len(hashes) == 1
     np.testing.assert_array_equal(purify(image, seed=9), purify(image, seed=9))
     assert (purify(image, seed=9) != purify(image, seed=10)).any()
@@ -120,9 +121,8 @@ def test_one_purifier_serves_many_threads():
     failures: list[int] = []
 
     def work(k: int) -> None:
-        for _ in range(5):
-            if not np.array_equal(purifier.purify(images[k], seed=k), expected[k]):
-                failures.append(k)
+        results = (purifier.purify(images[k], seed=k) for _ in range(5))
+        failures.extend(k for result in results if not np.array_equal(result, expected[k]))
 
     workers = [threading.Thread(target=work, args=(k,)) for k in range(6)]
     for worker in workers:
