@@ -1,0 +1,61 @@
+"""Fill the generated sections of the project's README from what was measured.
+
+    python -m tools.readme
+
+Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here and
+now; the model's headline from its card; the benchmark from `models/benchmark.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tools import atomic, benchmark, card_page
+
+SAMPLE = "models/samples/lesion_adversarial.png"
+EXAMPLE_FIGURE = "models/samples/example.png"
+SEED = 1
+
+
+def fill(page: str, name: str, content: str) -> str:
+    """Replace one generated section; ValueError when the page does not have it."""
+    pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not pattern.search(page):
+        raise ValueError(f"expected a section <!-- generated: {name} --> … <!-- end -->, got none")
+    return pattern.sub(lambda match: f"{match[1]}{content.rstrip()}\n{match[2]}", page, count=1)
+
+
+def example() -> str:
+    """Run the README's example with a fixed seed: its output as a code block; draws its figure on the way."""
+    options = ["classify", SAMPLE, "--seed", str(SEED), "--figure", EXAMPLE_FIGURE]
+    environment = {**os.environ, "COLUMNS": "100"}
+    result = subprocess.run(
+        [sys.executable, "-m", "edge_mdda", *options], capture_output=True, text=True, check=True, env=environment
+    )
+    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    return "```text\n" + "\n".join(lines).strip("\n") + "\n```"
+
+
+def main(
+    page: Annotated[Path, typer.Option(help="The page to fill.")] = Path("README.md"),
+    card: Annotated[Path, typer.Option(help="The shipped model's card.")] = Path("models/mobilenet_v2/card.json"),
+    timings: Annotated[Path, typer.Option(help="A report of tools.benchmark.")] = Path("models/benchmark.json"),
+) -> None:
+    """Fill the README's generated sections."""
+    text = page.read_text()
+    text = fill(text, "example", example())
+    text = fill(text, "model", card_page.headline(json.loads(card.read_text())))
+    text = fill(text, "benchmark", benchmark.markdown(json.loads(timings.read_text())))
+    atomic.write(page, text)
+
+
+if __name__ == "__main__":
+    typer.run(main)
