@@ -90,7 +90,7 @@ def test_bicubic_is_that_of_opencv(size):
 
 @pytest.mark.parametrize("size", [(24, 20), (12, 10), (17, 17)])
 def test_nearest_is_the_exact_one_of_opencv(size):
-    """But for ratios with ties that are no power of two, 48 to 31: OpenCV's 16-bit fixed point falls just below them."""
+    """Without ties at ratios as 48 to 31: there OpenCV's 16-bit fixed point falls just below the half."""
     plane = draw(48, 40)[..., 0]
     theirs = cv2.resize(plane, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     np.testing.assert_array_equal(reference.resize(plane, *size), theirs)
