@@ -226,6 +226,19 @@ class TestClassify:
         assert process.returncode == 6
         assert process.stderr.decode() == "edge-mdda: expected to write to standard output, got: Broken pipe\n"
 
+    @pytest.mark.parametrize("options", [[], ["--json"]])
+    def test_a_full_disk_under_the_results_is_an_error_not_a_traceback(self, lesion: Path, options: list[str]) -> None:
+        command = [*PROGRAM, "classify", str(lesion), "--no-purify", *options]
+        with open("/dev/full", "wb") as full:
+            process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=CHECKOUT)
+        assert process.returncode == 6
+        assert process.stderr == b"edge-mdda: expected to write to standard output, got: No space left on device\n"
+
+    def test_a_terminal_of_another_encoding_gets_question_marks(self, lesion: Path) -> None:
+        process = run("classify", lesion, "--no-purify", PYTHONIOENCODING="ascii")
+        assert process.returncode == 0
+        assert b"%" in process.stdout
+
     def test_an_interrupt_ends_it_quietly(self, tmp_path: Path) -> None:
         """Interrupted while it reads from a pipe, so that the moment is certain."""
         path = tmp_path / "image.png"
@@ -360,6 +373,34 @@ def test_help_version_and_argument_errors_import_nothing_heavy() -> None:
     )
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=CHECKOUT)
     assert process.stdout.endswith("checked\n"), process.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["classify", "--help"], ["--version"]])
+def test_help_and_version_answer_a_full_disk_and_a_closed_pipe(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    full = os.open("/dev/full", os.O_WRONLY)
+    for target in (writing, full):
+        process = subprocess.run([*PROGRAM, *arguments], stdout=target, stderr=subprocess.PIPE, cwd=CHECKOUT)
+        os.close(target)
+        assert process.returncode == 6
+        assert process.stderr.startswith(b"edge-mdda: expected to write to standard output, got")
+        assert process.stderr.count(b"\n") == 1
+
+
+def test_an_interrupt_while_it_is_still_starting_is_one_line_too() -> None:
+    script = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from edge_mdda.__main__ import main\n"
+        "main()\n"
+    )
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=CHECKOUT)
+    assert (process.returncode, process.stderr) == (130, b"edge-mdda: interrupted\n")
 
 
 def test_help_documents_the_exit_codes() -> None:
