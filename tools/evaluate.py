@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,8 +22,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
-from edge_mdda import Classifier, Parameters, Purifier, interpreter, model, terminal
+from edge_mdda import Classifier, Parameters, Purifier, interpreter, model
 from edge_mdda.model import Bundle
 from edge_mdda.parameters import PRESETS
 from tools import atomic, dataset, metrics
@@ -98,10 +100,16 @@ def classify(
     with ThreadPoolExecutor(threads) as pool:
         results = [pool.submit(repeat, position) for position in range(len(pixels))]
         try:
-            return np.stack([result.result() for result in terminal.progress(results)], axis=1)
+            return np.stack([result.result() for result in _progress(results)], axis=1)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _progress(results: list[Future[list[NDArray[np.float32]]]]) -> Iterable[Future[list[NDArray[np.float32]]]]:
+    """Go through results in order under a progress bar on standard error, if that is a terminal."""
+    console = Console(stderr=True)
+    return track(results, "images", console=console, transient=True, disable=not console.is_terminal)
 
 
 def summarise(
