@@ -2,10 +2,11 @@
 
     python -m tools.convert runs/plain/best.ckpt --out models/mobilenet_v2
 
-The route: PyTorch, wrapped to take NHWC, by litert-torch to a float32 .tflite, by ai-edge-quantizer to int8 (weights
-per output channel, activations by calibration on images of the `train` split). The input tensor is fixed to scale 1/255
-and zero point -128, so an int8 input is `pixel - 128` and nothing is lost there. Logits leave the model; softmax and
-temperature run in float after it.
+The route: PyTorch, its weights rounded by `tools.rounding` and wrapped to take NHWC, by litert-torch to a float32
+.tflite, by ai-edge-quantizer to int8 (weights per output channel, activations by calibration on images of the `train`
+split). On `val` int8 loses 4.3 points of accuracy and 2.8 of balanced accuracy without that rounding, 0.3 and 0.2 with
+it (plain training, epoch 6). The input tensor is fixed to scale 1/255 and zero point -128, so an int8 input is
+`pixel - 128` and nothing is lost there. Logits leave the model; softmax and temperature run in float after it.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from ai_edge_quantizer.utils import qsv_utils
 from numpy.typing import NDArray
 from torch import nn
 
-from tools import atomic, checkpoint, dataset, inspection, recipe
+from tools import atomic, checkpoint, dataset, inspection, recipe, rounding
 
 SIGNATURE, INPUT = "serving_default", "args_0"
 INPUT_SCALE, INPUT_ZERO_POINT = 1 / 255, -128
 # Rare classes are calibrated on more often than they occur, as in training: (images of the class) ** -power.
 BALANCE_POWER = 0.5
+# Of the representative images, how many the rounding of the weights looks at: a second or so each.
+ROUNDING_IMAGES = 64
 
 
 class ChannelsLast(nn.Module):
@@ -165,7 +168,9 @@ def main(
     representative = choose(samples, images, seed)
     pixels, _ = dataset.load(representative, side)
     float_model = to_float(network, side)
-    int8_model = to_int8(float_model, pixels)
+    rounded = rounding.fold(network)
+    rounding.refine(rounded, torch.from_numpy(pixels[:ROUNDING_IMAGES]).permute(0, 3, 1, 2) / 255)
+    int8_model = to_int8(to_float(rounded, side), pixels)
     found = inspection.inspect(int8_model)
     typer.echo(f"calibrated on        {len(representative)} images of the train split, seed {seed}")
     typer.echo(describe(found, len(int8_model)))

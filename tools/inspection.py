@@ -73,7 +73,8 @@ def inspect(model: bytes) -> Inspection:
         name = _NAMES[schema.BuiltinOperator][max(code.builtinCode, code.deprecatedBuiltinCode)]
         operators[name] += 1
         tensors = [graph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
-        if name not in _CONVERSIONS and any(_NAMES[schema.TensorType][tensor.type].startswith("FLOAT") for tensor in tensors):
+        types = [_NAMES[schema.TensorType][tensor.type] for tensor in tensors]
+        if name not in _CONVERSIONS and any(kind.startswith("FLOAT") for kind in types):
             in_float[name] += 1
         if name in _WEIGHTED and tensors[1].quantization is not None and tensors[1].quantization.scale is not None:
             channels = tensors[-1].shape[-1]
