@@ -3,7 +3,8 @@
     python -m tools.readme
 
 Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here and
-now; the model's headline from its card; the benchmark from `models/benchmark.json`.
+now; the model's headline from its card; the presets, with how EDGE was chosen, from `models/presets.json`; the benchmark
+from `models/benchmark.json`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from edge_mdda.parameters import PRESETS
 from tools import atomic, benchmark, card_page
 
 SAMPLE = "models/samples/lesion_adversarial.png"
@@ -44,15 +46,40 @@ def example() -> str:
     return "```text\n" + "\n".join(lines).strip("\n") + "\n```"
 
 
+def presets(report: dict[str, Any]) -> str:
+    """The presets' parameters, and what `tools.presets` measured of the one it chose and of the best."""
+    lines = ["| preset | σ | blocks K | weight w | iterations | scales |", "|---|---|---|---|---|---|"]
+    for name, p in PRESETS.items():
+        lines.append(f"| `{name}` | {p.sigma} | {p.blocks} | {p.weight} | {p.iterations} | {', '.join(map(str, p.scales))} |")
+    attack = report["attack"]
+    lines += [
+        "",
+        f"`edge` was chosen by `python -m tools.presets` on `val` ({attack['clean_images']} clean images, {attack['images']} of "
+        f"them attacked by PGD-{attack['steps']} at {attack['levels']}/255 on the float network, the attacker unaware of the "
+        f"defence) out of {len(report['candidates'])}: the fastest whose score, the mean of the four figures, is at most a "
+        "point below the best.",
+        "",
+        "| on `val` | clean: accuracy / balanced | attacked: accuracy / balanced | ms |",
+        "|---|---|---|---|",
+    ]
+    best = max(report["candidates"], key=lambda row: row["score"])
+    for name, row in (("no defence", report["undefended"]), ("chosen", report["chosen"]), ("best score", best)):
+        cells = [f"{row[kind]['accuracy']:.1%} / {row[kind]['balanced']:.1%}" for kind in ("clean", "adversarial")]
+        lines.append(f"| {name} | {' | '.join(cells)} | {row['milliseconds']:.1f} |")
+    return "\n".join(lines)
+
+
 def main(
     page: Annotated[Path, typer.Option(help="The page to fill.")] = Path("README.md"),
     card: Annotated[Path, typer.Option(help="The shipped model's card.")] = Path("models/mobilenet_v2/card.json"),
+    choice: Annotated[Path, typer.Option(help="A report of tools.presets.")] = Path("models/presets.json"),
     timings: Annotated[Path, typer.Option(help="A report of tools.benchmark.")] = Path("models/benchmark.json"),
 ) -> None:
     """Fill the README's generated sections."""
     text = page.read_text()
     text = fill(text, "example", example())
     text = fill(text, "model", card_page.headline(json.loads(card.read_text())))
+    text = fill(text, "presets", presets(json.loads(choice.read_text())))
     text = fill(text, "benchmark", benchmark.markdown(json.loads(timings.read_text())))
     atomic.write(page, text)
 

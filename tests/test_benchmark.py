@@ -1,0 +1,51 @@
+"""The benchmark times what it says it times; the pipeline it compares with is the same method."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("skimage", reason="needs scikit-image (the benchmark extra)")
+from edge_mdda import PAPER_LARGE, Parameters, purify
+from tests.conftest import draw
+from tools import benchmark
+from tools import scikit_image_pipeline as pipeline
+
+
+@pytest.mark.parametrize("denoise", [pipeline.chambolle, pipeline.bregman])
+def test_the_scikit_image_pipeline_is_the_same_method(denoise):
+    image = draw(96, 96)
+    theirs = pipeline.purify(image, PAPER_LARGE, denoise, np.random.default_rng(0))
+    ours = purify(image, PAPER_LARGE, seed=1)
+    # Different noise: two of our own seeds differ as much.
+    assert np.abs(ours - theirs).mean() < 1.5 * np.abs(ours - purify(image, PAPER_LARGE, seed=2)).mean()
+
+
+def test_without_noise_and_denoising_it_is_the_same_image():
+    image = draw(96, 96)
+    parameters = Parameters(blocks=0)
+    theirs = pipeline.purify(image, parameters, pipeline.chambolle, np.random.default_rng(0))
+    np.testing.assert_allclose(purify(image, parameters, seed=1), theirs, atol=1e-4)
+
+
+def test_our_energy_gap_is_no_larger_than_that_of_scikit_image():
+    gaps = benchmark.energy_gaps(draw(64, 64))
+    assert 0 < gaps["edge_mdda, 10 iterations"] < min(0.9, gaps["scikit-image Bregman"])
+    assert gaps["edge_mdda, 20 iterations"] < gaps["edge_mdda, 10 iterations"] < gaps["edge_mdda, 5 iterations"]
+
+
+def test_contenders_take_turns_and_the_first_round_is_not_counted():
+    calls: list[str] = []
+    times = benchmark.interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert calls == ["a", "b"] * 4
+    assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3}
+
+
+def test_ratios_are_taken_round_by_round():
+    times = {
+        "edge, 1 thread": [1.0, 2.0],
+        "paper-small, 2 threads": [10.0, 20.0],
+        "paper-small, scikit-image Chambolle": [100.0, 600.0],
+    }
+    expected = {"paper-small, 2 threads against scikit-image Chambolle": {"median": 20.0, "min": 10.0, "max": 30.0}}
+    assert benchmark.ratios(times) == expected

@@ -1,0 +1,30 @@
+"""The README's generated sections are filled between their marks and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("skimage", reason="needs scikit-image (the benchmark extra)")
+from tools import readme
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def test_a_section_is_replaced_and_the_rest_is_kept():
+    page = "before\n<!-- generated: one -->\nold\n<!-- end -->\nbetween\n<!-- generated: two -->\n<!-- end -->\nafter\n"
+    filled = readme.fill(readme.fill(page, "one", r"new \1"), "two", "other\n")
+    assert filled == page.replace("old", r"new \1").replace("two -->\n", "two -->\nother\n")
+
+
+def test_a_missing_section_is_refused():
+    with pytest.raises(ValueError, match="expected a section <!-- generated: three"):
+        readme.fill("nothing", "three", "content")
+
+
+def test_the_page_of_the_project_has_all_its_sections_filled():
+    sections = re.findall(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", README.read_text(), re.DOTALL)
+    assert [name for name, _ in sections] == ["example", "model", "benchmark", "presets"]
+    assert all(len(content) > 200 for _, content in sections)
