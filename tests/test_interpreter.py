@@ -173,21 +173,35 @@ class TestDetails:
 @pytest.mark.skipif(
     len(WORKING) < 2, reason=f"needs litert and tflite-runtime with NumPy 1, has {', '.join(WORKING) or 'neither'}"
 )
-def test_both_runtimes_agree_within_one_quantisation_step_on_100_images(data_folder: Path) -> None:
+def test_both_runtimes_agree_on_100_images(data_folder: Path) -> None:
+    """Bit for bit with LiteRT's own int8 kernels; by default it runs XNNPACK's, which round differently.
+
+    One step in the first layers grows on its way through this network to a few steps of the logits, 0.035 each:
+    measured on one bundle, 0.76 on average, 7 at most, and another top class on one of these images.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
     from edge_mdda import image
     from tools import dataset
 
-    interpreters = [interpreter.open(BUNDLE.model, runtime) for runtime in WORKING]
-    details = interpreters[0].input
-    assert interpreters[1].input == details
-    assert interpreters[0].output == interpreters[1].output
+    by_default, small = (interpreter.open(BUNDLE.model, runtime) for runtime in interpreter.RUNTIMES)
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    native = Interpreter(model_content=BUNDLE.model, experimental_op_resolver_type=plain, num_threads=1)
+    native.allocate_tensors()
+    own = interpreter.Interpreter("litert", native)
+    assert by_default.input == small.input == own.input
+    assert by_default.output == small.output == own.output
     samples = dataset.select(dataset.read(data_folder), "val")[:100]
     assert len(samples) == 100
-    worst = 0
+    steps, same_top = [], 0
     for sample in samples:
         pixels = image.fit(image.decode(sample.path.read_bytes()), BUNDLE.height, BUNDLE.width)
-        values = np.rint(pixels / 255 / details.scale) + details.zero_point
+        values = np.rint(pixels / 255 / small.input.scale) + small.input.zero_point
         tensor = np.clip(values, -128, 127).astype(np.int8)[np.newaxis]
-        first, second = (opened.run(tensor).astype(int) for opened in interpreters)
-        worst = max(worst, int(np.abs(first - second).max()))
-    assert worst <= 1
+        expected = small.run(tensor)
+        assert np.array_equal(own.run(tensor), expected)
+        answered = by_default.run(tensor)
+        steps.append(np.abs(answered.astype(int) - expected).mean())
+        same_top += answered.argmax() == expected.argmax()
+    assert np.mean(steps) < 1
+    assert same_top >= 97
