@@ -37,7 +37,8 @@ def contenders(pixels: NDArray[np.float32], threads: tuple[int, ...]) -> dict[st
     for preset, parameters in PRESETS.items():
         for count in threads:
             purifier = Purifier(parameters, threads=count)
-            calls[f"{preset}, {count} thread{'s'[: count > 1]}"] = lambda purifier=purifier: purifier.purify(pixels, 1, out)
+            name = f"{preset}, {count} thread{'s'[: count > 1]}"
+            calls[name] = lambda purifier=purifier: purifier.purify(pixels, 1, out)
     random = np.random.default_rng(0)
     for preset, parameters in (("paper-small", PAPER_SMALL), ("paper-large", PAPER_LARGE)):
         for solver, denoise in (("Chambolle", pipeline.chambolle), ("Bregman", pipeline.bregman)):
@@ -52,7 +53,7 @@ def contenders(pixels: NDArray[np.float32], threads: tuple[int, ...]) -> dict[st
 
 
 def interleave(calls: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each call in each round, all calls in turn within a round, after one round that is not counted."""
+    """Milliseconds of each call in each round: all calls in turn within a round, after one round not counted."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for counted in [False] + [True] * rounds:
         for name, call in calls.items():
@@ -83,11 +84,10 @@ def ratios(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 
 
 def energy_gaps(pixels: NDArray[np.float32]) -> dict[str, float]:
-    """Relative excess ROF energy of one denoising, in percent, over 3,000 iterations of ours: mean over the channels."""
+    """Relative excess ROF energy of one denoising over 3,000 iterations of ours: percent, mean over the channels."""
     parameters = PAPER_SMALL
-    planes = [
-        pixels[..., c] + np.float32(parameters.sigma) * reference.gaussian(pixels.shape[:2], 1, 0, 0, c) for c in range(3)
-    ]
+    sigma = np.float32(parameters.sigma)
+    planes = [pixels[..., c] + sigma * reference.gaussian(pixels.shape[:2], 1, 0, 0, c) for c in range(3)]
     weight = parameters.weight
 
     def ours(iterations: int) -> list[NDArray[np.float32]]:
@@ -98,23 +98,25 @@ def energy_gaps(pixels: NDArray[np.float32]) -> dict[str, float]:
     results = {f"edge_mdda, {n} iterations": ours(n) for n in sorted({5, parameters.iterations, 20})}
     results["scikit-image Chambolle"] = list(np.moveaxis(pipeline.chambolle(noisy, weight), 2, 0))
     results["scikit-image Bregman"] = list(np.moveaxis(pipeline.bregman(noisy, weight), 2, 0))
-    best = [reference.energy(u, f, weight) for u, f in zip(ours(3000), planes, strict=True)]
-    return {
-        name: 100 * float(np.mean([reference.energy(u, f, weight) / e - 1 for u, f, e in zip(us, planes, best, strict=True)]))
-        for name, us in results.items()
-    }
+
+    def energies(denoised: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+        return np.array([reference.energy(u, f, weight) for u, f in zip(denoised, planes, strict=True)])
+
+    best = energies(ours(3000))
+    return {name: 100 * float(np.mean(energies(denoised) / best - 1)) for name, denoised in results.items()}
 
 
 def first_calls(encoded: bytes, repeats: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Wall and CPU seconds and peak resident MiB of `edge-mdda classify` in new processes, kernel cache empty and filled."""
+    """Wall and CPU seconds and peak MiB of `edge-mdda classify` in new processes, kernel cache empty and filled."""
     figures: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "image.png"
         source.write_bytes(encoded)
+        command = [sys.executable, "-m", "edge_mdda", "classify", "--json", str(source)]
         for repeat in range(repeats):
             environment = {**os.environ, "NUMBA_CACHE_DIR": f"{folder}/cache-{repeat}"}
             for state in ("empty cache", "filled cache"):
-                measured = _run_once([sys.executable, "-m", "edge_mdda", "classify", "--json", str(source)], environment)
+                measured = _run_once(command, environment)
                 for name, value in measured.items():
                     figures.setdefault(state, {}).setdefault(name, []).append(value)
     return {state: {name: spread(values) for name, values in of.items()} for state, of in figures.items()}
@@ -157,8 +159,8 @@ def _machine() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        named = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = named[0] if named else model
+        lines = cpuinfo.read_text().splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
     return f"{model}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 

@@ -72,7 +72,8 @@ def _read_splits(folder: Path) -> list[Sample]:
     with (folder / "labels.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             if row["label"] not in CLASSES or row["split"] not in SPLITS:
-                raise ValueError(f"expected a known label and split in labels.csv, got {row['label']!r}, {row['split']!r}")
+                found = f"{row['label']!r}, {row['split']!r}"
+                raise ValueError(f"expected a known label and split in labels.csv, got {found}")
             samples.append(Sample(folder / "images" / f"{row['image']}.jpg", row["label"], row["split"]))
     return samples
 

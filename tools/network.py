@@ -26,7 +26,7 @@ def _channels(channels: int, width: float) -> int:
 
 
 class ConvBatchNorm(nn.Sequential):
-    """Convolution, batch norm and optionally ReLU6, padded as Keras pads: only right and bottom where the stride is 2."""
+    """Convolution, batch norm and optionally ReLU6, padded as Keras pads: right and bottom alone at stride 2."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, relu: bool = True):
         layers: list[nn.Module] = [nn.ZeroPad2d((0, 1, 0, 1))] if stride == 2 else []

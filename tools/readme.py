@@ -2,9 +2,9 @@
 
     python -m tools.readme
 
-Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here and
-now; the model's headline from its card; the presets, with how EDGE was chosen, from `models/presets.json`; the benchmark
-from `models/benchmark.json`.
+Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here
+and now; the model's headline from its card; the presets, with how EDGE was chosen, from `models/presets.json`; the
+benchmark from `models/benchmark.json`.
 """
 
 from __future__ import annotations
@@ -50,14 +50,15 @@ def presets(report: dict[str, Any]) -> str:
     """The presets' parameters, and what `tools.presets` measured of the one it chose and of the best."""
     lines = ["| preset | σ | blocks K | weight w | iterations | scales |", "|---|---|---|---|---|---|"]
     for name, p in PRESETS.items():
-        lines.append(f"| `{name}` | {p.sigma} | {p.blocks} | {p.weight} | {p.iterations} | {', '.join(map(str, p.scales))} |")
+        scales = ", ".join(map(str, p.scales))
+        lines.append(f"| `{name}` | {p.sigma} | {p.blocks} | {p.weight} | {p.iterations} | {scales} |")
     attack = report["attack"]
     lines += [
         "",
-        f"`edge` was chosen by `python -m tools.presets` on `val` ({attack['clean_images']} clean images, {attack['images']} of "
-        f"them attacked by PGD-{attack['steps']} at {attack['levels']}/255 on the float network, the attacker unaware of the "
-        f"defence) out of {len(report['candidates'])}: the fastest whose score, the mean of the four figures, is at most a "
-        "point below the best.",
+        f"`edge` was chosen by `python -m tools.presets` on `val` ({attack['clean_images']} clean images, "
+        f"{attack['images']} of them attacked by PGD-{attack['steps']} at {attack['levels']}/255 on the float network, "
+        f"the attacker unaware of the defence) out of {len(report['candidates'])}: the fastest whose score, mean of "
+        "the four figures, is at most a point below the best.",
         "",
         "| on `val` | clean: accuracy / balanced | attacked: accuracy / balanced | ms |",
         "|---|---|---|---|",

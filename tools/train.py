@@ -112,7 +112,7 @@ def main(
     plan_file: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe in TOML (tools/recipes).")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints and learning curves.")],
     data: Annotated[Path, typer.Option(envvar="EDGE_MDDA_DATA", help="Folder of labelled images.")],
-    weights: Annotated[Path | None, typer.Option(help="Pretrained backbone (.npz) or checkpoint to start from.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Backbone (.npz) or checkpoint to start from.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = os.cpu_count() or 1,
 ) -> None:
     """Fine-tune by a recipe; go on from the run's last checkpoint if there is one."""
