@@ -4,7 +4,9 @@ No kernel file imports another of ours: Numba's disk cache does not see an edit 
 fast-math: every operation is an IEEE float32 one in a fixed order, so `edge_mdda.reference` gives the same bits.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,3 +16,4 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     beside, user = Path(__file__).parent, Path("~/.cache").expanduser()
     if not (os.access(beside, os.W_OK) or os.access(user if user.is_dir() else user.parent, os.W_OK)):
         os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="edge-mdda-")
+        atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
