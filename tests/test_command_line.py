@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -275,9 +275,7 @@ class TestPurify:
         assert "seed 7" in process.stdout.decode()
         from edge_mdda import purify
 
-        expected = purify(
-            PICTURE, Parameters(sigma=EDGE.sigma, blocks=1, weight=EDGE.weight, iterations=1, scales=(0,)), 7
-        )
+        expected = purify(PICTURE, replace(EDGE, blocks=1, iterations=1, scales=(0,)), 7)
         assert np.array_equal(image.decode(out.read_bytes()), expected)
         assert sorted(os.listdir(tmp_path)) == ["lesion.png", "out.png"]
 
