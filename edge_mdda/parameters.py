@@ -86,8 +86,8 @@ _CHOICES = {
 #: there and were chosen on validation images.
 PAPER_SMALL = Parameters(sigma=0.125, blocks=5)
 PAPER_LARGE = Parameters(sigma=0.125, blocks=3)
-#: One mild block. Chosen on validation images by `python -m tools.presets`: of 48 candidates the fastest whose accuracy,
-#: clean and under attack, is at most a point below the best (models/presets.json).
+#: One mild block. Chosen on validation images by `python -m tools.presets`: of 48 candidates the fastest whose
+#: accuracy, clean and under attack, is at most a point below the best (models/presets.json).
 EDGE = Parameters(sigma=0.05, blocks=1, weight=0.02, iterations=6)
 
 PRESETS = {"paper-small": PAPER_SMALL, "paper-large": PAPER_LARGE, "edge": EDGE}
