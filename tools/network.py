@@ -101,9 +101,7 @@ def load_backbone(network: MobileNetV2, weights: Path) -> None:
                 layers.append((f"{prefix}_{part}", f"{prefix}_{part}_BN", layer))
     with torch.no_grad():
         for convolution, batch_norm, layer in layers:
-            kernel = arrays.pop(f"{convolution}/kernel", None)
-            if kernel is None:
-                raise ValueError(f"expected an array {convolution}/kernel in {weights}, got none")
+            kernel = _take(arrays, f"{convolution}/kernel", weights)
             # Keras keeps kernels HWIO, depthwise kernels HWC1; PyTorch wants OIHW and C1HW.
             axes = (2, 3, 0, 1) if layer.convolution.groups > 1 else (3, 2, 0, 1)
             _assign(layer.convolution.weight, kernel.transpose(axes), convolution)
@@ -113,13 +111,19 @@ def load_backbone(network: MobileNetV2, weights: Path) -> None:
                 ("moving_mean", layer.batch_norm.running_mean),
                 ("moving_variance", layer.batch_norm.running_var),
             ):
-                _assign(target, arrays.pop(f"{batch_norm}/{source}"), f"{batch_norm}/{source}")
+                _assign(target, _take(arrays, f"{batch_norm}/{source}", weights), f"{batch_norm}/{source}")
         # Fold x -> 2x - 1 into the stem: twice the kernel, and the constant -sum(kernel) into the mean it subtracts.
         stem = network.stem
         stem.batch_norm.running_mean += stem.convolution.weight.sum((1, 2, 3))
         stem.convolution.weight *= 2
     if arrays:
         raise ValueError(f"expected only MobileNetV2 arrays in {weights}, got also {sorted(arrays)[:3]}")
+
+
+def _take(arrays: dict[str, np.ndarray], name: str, weights: Path) -> np.ndarray:
+    if name not in arrays:
+        raise ValueError(f"expected an array {name} in {weights}, got none")
+    return arrays.pop(name)
 
 
 def _assign(target: torch.Tensor, array: np.ndarray, name: str) -> None:
