@@ -35,7 +35,7 @@ SIGNATURE, INPUT = "serving_default", "args_0"
 INPUT_SCALE, INPUT_ZERO_POINT = 1 / 255, -128
 # Rare classes are calibrated on more often than they occur, as in training: (images of the class) ** -power.
 BALANCE_POWER = 0.5
-# Of the representative images, how many the rounding of the weights looks at: a second or so each.
+# Of the representative images, how many the rounding of the weights looks at: 0.2 s each.
 ROUNDING_IMAGES = 64
 
 
@@ -150,6 +150,7 @@ def main(
     strength: Annotated[float, typer.Option("--prior-correction", help="How much of the balanced draw to undo.")] = 0,
     recipe_file: Annotated[Path | None, typer.Option("--recipe", help="Its recipe, for --prior-correction.")] = None,
     keep_float: Annotated[Path | None, typer.Option(help="Default: model_float.tflite beside CHECKPOINT.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; more gain little.", min=1)] = 1,
 ) -> None:
     """Convert a checkpoint to full-integer int8: a bundle's model.tflite and labels.txt.
 
@@ -157,6 +158,7 @@ def main(
     """
     if strength and recipe_file is None:
         raise typer.BadParameter("expected --recipe with --prior-correction, got none")
+    torch.set_num_threads(threads)
     network = checkpoint.read(source)
     samples = dataset.select(dataset.read(data), "train")
     if recipe_file is not None:
