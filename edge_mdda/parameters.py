@@ -21,8 +21,8 @@ class Parameters:
     Attributes:
         sigma: strength of the noise of each diffusion step on the [0, 1] scale, ≥ 0 (eq. 8).
         blocks: K, how many DDA blocks follow each other, ≥ 0; 0 leaves pyramid and fusion.
-        weight: w = 1/λ of the ROF model, ≥ 0, as scikit-image counts it (eq. 10). Assumed: lost in the paper, chosen on
-            validation data.
+        weight: w = 1/λ of the ROF model, ≥ 0, as scikit-image counts it (eq. 10). Assumed: lost in
+            the paper.
         iterations: fixed number of solver iterations of each denoising, ≥ 0. Assumed, as `weight`.
         scales: consecutive exponents s of the pyramid's ×2^s levels, 0 among them (Fig. 3).
         solver: how the ROF model is minimised. The paper's is almost surely split Bregman (its reference [34]);
@@ -82,8 +82,8 @@ _CHOICES = {
     "sigma_meaning": get_args(SigmaMeaning),
 }
 
-#: The paper's settings (section 4) for its small and its large perturbation budget. Weight and iterations are lost there:
-#: the weight is a prototype's best on 160 images, the iterations bring the ROF energy to 0.7 % above its minimum.
+#: The paper's settings (section 4) for its small and its large perturbation budget. Weight and iterations are lost
+#: there: the weight is a prototype's best on 160 images, the iterations bring the ROF energy to 0.7 % above its minimum.
 PAPER_SMALL = Parameters(sigma=0.125, blocks=5)
 PAPER_LARGE = Parameters(sigma=0.125, blocks=3)
 #: One mild block. Chosen on validation images by `python -m tools.presets`: of 48 candidates the fastest whose
