@@ -46,6 +46,16 @@ def example() -> str:
     return "```text\n" + "\n".join(lines).strip("\n") + "\n```"
 
 
+def model(card: dict[str, Any]) -> str:
+    """The card's headline, and the figure a reader must not miss: how many melanomas the model finds."""
+    found = []
+    for split in ("test", "external"):
+        melanoma = card["measured"]["int8"][split]["classes"]["MEL"]
+        low, high = melanoma["sensitivity_95"]
+        found.append(f"{melanoma['sensitivity']:.1%} ({low:.1%}–{high:.1%}) of {melanoma['images']} on `{split}`")
+    return f"{card_page.headline(card)}\n\n**Most melanomas are missed**: it finds {' and '.join(found)}."
+
+
 def presets(report: dict[str, Any]) -> str:
     """The presets' parameters, and what `tools.presets` measured of the one it chose and of the best."""
     lines = ["| preset | σ | blocks K | weight w | iterations | scales |", "|---|---|---|---|---|---|"]
@@ -79,7 +89,7 @@ def main(
     """Fill the README's generated sections."""
     text = page.read_text()
     text = fill(text, "example", example())
-    text = fill(text, "model", card_page.headline(json.loads(card.read_text())))
+    text = fill(text, "model", model(json.loads(card.read_text())))
     text = fill(text, "presets", presets(json.loads(choice.read_text())))
     text = fill(text, "benchmark", benchmark.markdown(json.loads(timings.read_text())))
     atomic.write(page, text)
