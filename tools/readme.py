@@ -53,7 +53,7 @@ def model(card: dict[str, Any]) -> str:
         melanoma = card["measured"]["int8"][split]["classes"]["MEL"]
         low, high = melanoma["sensitivity_95"]
         found.append(f"{melanoma['sensitivity']:.1%} ({low:.1%}–{high:.1%}) of {melanoma['images']} on `{split}`")
-    return f"{card_page.headline(card)}\n\n**Most melanomas are missed**: it finds {' and '.join(found)}."
+    return f"{card_page.headline(card)}\n\n**Of the melanomas it finds** {' and '.join(found)}: never rely on it."
 
 
 def presets(report: dict[str, Any]) -> str:
