@@ -123,8 +123,8 @@ def first_calls(encoded: bytes, repeats: int) -> dict[str, dict[str, dict[str, f
     return {state: {name: spread(values) for name, values in of.items()} for state, of in figures.items()}
 
 
-# Runs a command and prints what it took. In a small process of its own: a child's peak memory counts from its fork, so a
-# child of this program would start with this program's size.
+# Runs a command and prints what it took. In a small process of its own: a child's peak memory counts from its fork,
+# so a child of this program would start with this program's size.
 _MEASURE = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()
