@@ -174,10 +174,11 @@ class TestDetails:
     len(WORKING) < 2, reason=f"needs litert and tflite-runtime with NumPy 1, has {', '.join(WORKING) or 'neither'}"
 )
 def test_both_runtimes_agree_on_100_images(data_folder: Path) -> None:
-    """Bit for bit with LiteRT's own int8 kernels; by default it runs XNNPACK's, which round differently.
+    """Bit for bit with LiteRT's own int8 kernels; with XNNPACK's, its default, as far as any int8 network can.
 
-    One step in the first layers grows on its way through this network to a few steps of the logits, 0.035 each:
-    measured on one bundle, 0.76 on average, 7 at most, and another top class on one of these images.
+    TFLite rounds a sum twice on its way to int8, XNNPACK once, so up to 1.3 % of a layer's values are one step apart,
+    and each step flips the rounding of others further on. That is no more than one step in 0.3 % of the input does to
+    the answer of either runtime alone.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -193,15 +194,18 @@ def test_both_runtimes_agree_on_100_images(data_folder: Path) -> None:
     assert by_default.output == small.output == own.output
     samples = dataset.select(dataset.read(data_folder), "val")[:100]
     assert len(samples) == 100
-    steps, same_top = [], 0
+    random = np.random.default_rng(0)
+    between_runtimes, from_the_input, same_top = [], [], 0
     for sample in samples:
         pixels = image.fit(image.decode(sample.path.read_bytes()), BUNDLE.height, BUNDLE.width)
         values = np.rint(pixels / 255 / small.input.scale) + small.input.zero_point
         tensor = np.clip(values, -128, 127).astype(np.int8)[np.newaxis]
         expected = small.run(tensor)
         assert np.array_equal(own.run(tensor), expected)
-        answered = by_default.run(tensor)
-        steps.append(np.abs(answered.astype(int) - expected).mean())
+        answered = by_default.run(tensor).astype(int)
+        nudged = np.where(random.random(tensor.shape) < 0.003, np.clip(tensor, -128, 126) + 1, tensor).astype(np.int8)
+        between_runtimes.append(np.abs(answered - expected))
+        from_the_input.append(np.abs(answered - by_default.run(nudged)))
         same_top += answered.argmax() == expected.argmax()
-    assert np.mean(steps) < 1
-    assert same_top >= 97
+    assert np.mean(between_runtimes) < 1.25 * np.mean(from_the_input) < 1.25
+    assert same_top >= 98
