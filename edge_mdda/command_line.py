@@ -50,6 +50,7 @@ Weight = Annotated[float | None, typer.Option(metavar="NUMBER", help="Weight of 
 Iterations = Annotated[int | None, typer.Option(metavar="N", help="Solver iterations of each denoising, in [0, 1000].")]
 Scales = Annotated[str | None, typer.Option(metavar="LIST", help="Consecutive scales, 0 among them, as -2,-1,0,1.")]
 Solver = Annotated[str | None, typer.Option(metavar="NAME", help="chambolle-pock or split-bregman.")]
+StepSizes = Annotated[str | None, typer.Option(metavar="NAME", help="Of chambolle-pock: learned or accelerated.")]
 TotalVariation = Annotated[str | None, typer.Option(metavar="NAME", help="isotropic or anisotropic.")]
 Channels = Annotated[str | None, typer.Option(metavar="NAME", help="Denoise R, G, B apart or joint.")]
 OwnScale = Annotated[bool | None, typer.Option(help="Whether a scale counts among its neighbours.")]
@@ -97,6 +98,7 @@ def classify(
     iterations: Iterations = None,
     scales: Scales = None,
     solver: Solver = None,
+    step_sizes: StepSizes = None,
     total_variation: TotalVariation = None,
     channels: Channels = None,
     own_scale: OwnScale = None,
@@ -147,6 +149,7 @@ def purify(
     iterations: Iterations = None,
     scales: Scales = None,
     solver: Solver = None,
+    step_sizes: StepSizes = None,
     total_variation: TotalVariation = None,
     channels: Channels = None,
     own_scale: OwnScale = None,

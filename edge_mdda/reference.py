@@ -50,12 +50,12 @@ def denoise(planes: list[Float], parameters: Parameters) -> list[Float]:
     if parameters.weight == 0 or parameters.iterations == 0:
         return planes
     if parameters.channels == "joint":
-        steps = coefficients.steps(parameters.weight, parameters.iterations)
+        steps = coefficients.steps(parameters.weight, parameters.iterations, parameters.step_sizes)
         return list(primal_dual(np.stack(planes), steps, isotropic))
     if parameters.solver == "split-bregman":
         fidelity, penalty = coefficients.bregman(parameters.weight)
         return [split_bregman(plane, fidelity, penalty, parameters.iterations, isotropic) for plane in planes]
-    steps = coefficients.steps(parameters.weight, parameters.iterations)
+    steps = coefficients.steps(parameters.weight, parameters.iterations, parameters.step_sizes)
     return [primal_dual(plane[None], steps, isotropic)[0] for plane in planes]
 
 

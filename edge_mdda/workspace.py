@@ -56,7 +56,7 @@ class Workspace:
         size = sum(plane.height * plane.width for plane in self.planes)
         self.current = np.zeros(size, np.float32)
         self.denoised = np.zeros(size, np.float32)
-        self.steps = coefficients.steps(parameters.weight, parameters.iterations)
+        self.steps = coefficients.steps(parameters.weight, parameters.iterations, parameters.step_sizes)
         shares = share(self.planes, threads)
         self.owners = [[plane for plane, _, _ in part] for part in shares]
         self.segments = [

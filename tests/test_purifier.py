@@ -24,6 +24,8 @@ VARIANTS = [
     Parameters(blocks=2, sigma=0.0),
     Parameters(blocks=2, weight=0.0),
     Parameters(blocks=2, iterations=0),
+    Parameters(blocks=1, step_sizes="accelerated"),
+    Parameters(blocks=1, iterations=20),
     Parameters(blocks=1, total_variation="anisotropic"),
     Parameters(blocks=1, channels="joint"),
     Parameters(blocks=1, solver="split-bregman", iterations=3),

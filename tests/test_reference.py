@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 
 from edge_mdda import coefficients, reference
+from edge_mdda.parameters import StepSizes
 from tests.conftest import draw
 
 WEIGHT = 0.06
@@ -20,13 +22,18 @@ def noisy() -> np.ndarray:
     return (draw(48, 60)[..., 1] + noise).astype(np.float32)
 
 
-def primal_dual(data: np.ndarray, iterations: int, isotropic: bool = True) -> np.ndarray:
-    return reference.primal_dual(data[None], coefficients.steps(WEIGHT, iterations), isotropic)[0]
+SCHEDULES = get_args(StepSizes)
 
 
-def duality_gap(data: np.ndarray, iterations: int) -> float:
+def primal_dual(
+    data: np.ndarray, iterations: int, isotropic: bool = True, step_sizes: StepSizes = "learned"
+) -> np.ndarray:
+    return reference.primal_dual(data[None], coefficients.steps(WEIGHT, iterations, step_sizes), isotropic)[0]
+
+
+def duality_gap(data: np.ndarray, iterations: int, step_sizes: StepSizes) -> float:
     """Energy of u less the dual energy of p, with u + w div p formed from the same p: 0 only at the minimiser."""
-    steps = coefficients.steps(WEIGHT, iterations).astype(np.float64)
+    steps = coefficients.steps(WEIGHT, iterations, step_sizes).astype(np.float64)
     data = data[None].astype(np.float64)
     u, bar, px, py = data, data, np.zeros_like(data), np.zeros_like(data)
     for step, keep, push, pull, momentum in steps:
@@ -39,16 +46,41 @@ def duality_gap(data: np.ndarray, iterations: int) -> float:
     return reference.energy(u, data, WEIGHT) - dual
 
 
-def test_the_duality_gap_falls_with_iterations(noisy):
-    gaps = [duality_gap(noisy, iterations) for iterations in (1, 5, 20, 100, 400)]
+@pytest.mark.parametrize("step_sizes", SCHEDULES)
+def test_the_duality_gap_falls_with_iterations(noisy, step_sizes):
+    gaps = [duality_gap(noisy, iterations, step_sizes) for iterations in (1, 5, 20, 100, 400)]
     assert all(gap > 0 for gap in gaps)
     assert all(later < earlier / 2 for earlier, later in pairwise(gaps))
     assert gaps[-1] / reference.energy(noisy, noisy, WEIGHT) < 1e-5
 
 
-def test_ten_iterations_come_within_a_percent_of_the_minimum(noisy):
+@pytest.mark.parametrize("isotropic", [True, False])
+def test_learned_steps_leave_a_smaller_gap_than_accelerated_ones(noisy, isotropic):
+    """At every number of iterations they were learned for, and beyond; a gap of them falls with each iteration."""
+    best = reference.energy(primal_dual(noisy, 1000, isotropic, "accelerated"), noisy, WEIGHT, isotropic)
+    numbers = (*range(1, 18), 30, 60)
+    accelerated, learned = (
+        [
+            reference.energy(primal_dual(noisy, iterations, isotropic, step_sizes), noisy, WEIGHT, isotropic) / best - 1
+            for iterations in numbers
+        ]
+        for step_sizes in ("accelerated", "learned")
+    )
+    assert all(ours < theirs for ours, theirs in zip(learned, accelerated, strict=True))
+    assert all(later < earlier for earlier, later in pairwise(learned))
+
+
+def test_five_iterations_come_within_a_percent_of_the_minimum(noisy):
     best = reference.energy(primal_dual(noisy, 1000), noisy, WEIGHT)
-    assert reference.energy(primal_dual(noisy, 10), noisy, WEIGHT) / best - 1 < 0.009
+    assert reference.energy(primal_dual(noisy, 5), noisy, WEIGHT) / best - 1 < 0.009
+
+
+@pytest.mark.parametrize("step_sizes", SCHEDULES)
+@pytest.mark.parametrize("iterations", [0, 1, 7, 40])
+def test_steps_keep_constants(step_sizes, iterations):
+    steps = coefficients.steps(WEIGHT, iterations, step_sizes)
+    assert steps.shape == (iterations, 5)
+    np.testing.assert_allclose(steps[:, 1] + steps[:, 3], 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("isotropic", [True, False])
