@@ -26,9 +26,9 @@ def steps(weight: float, iterations: int, step_sizes: str = "learned") -> NDArra
     """Step sizes of the primal-dual iteration for ROF with 1/λ = weight: float32 (iterations, 5).
 
     Columns: dual step; keep, push and pull of the primal step u = keep u + push div p + pull f; momentum. "learned" are
-    those of `tools.step_sizes`, fitted for this very number of iterations; where there are none for so many, the longest
-    ones and then accelerated ones. "accelerated" is algorithm 2 of Chambolle and Pock, with its proof. Weight 0 leaves
-    nothing to denoise: no iterations.
+    those of `tools.step_sizes`, fitted for this very number of iterations; where there are none for so many, the
+    longest ones and then accelerated ones. "accelerated" is algorithm 2 of Chambolle and Pock, with its proof.
+    Weight 0 leaves nothing to denoise: no iterations.
     """
     if weight == 0:
         return np.empty((0, 5), np.float32)

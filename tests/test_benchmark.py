@@ -42,11 +42,19 @@ def test_contenders_take_turns_and_the_first_round_is_not_counted():
     assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3}
 
 
-def test_ratios_are_taken_round_by_round():
+def test_ratios_are_taken_round_by_round_and_only_of_what_is_comparable():
     times = {
         "edge, 1 thread": [1.0, 2.0],
+        "paper-small, 1 thread": [16.0, 30.0],
         "paper-small, 2 threads": [10.0, 20.0],
         "paper-small, scikit-image Chambolle": [100.0, 600.0],
+        "int8 inference (litert), 1 thread": [2.0, 1.0],
+        "int8 inference (litert), 2 threads": [1.0, 1.0],
     }
-    expected = {"paper-small, 2 threads against scikit-image Chambolle": {"median": 20.0, "min": 10.0, "max": 30.0}}
-    assert benchmark.ratios(times) == expected
+    theirs = "paper-small, scikit-image Chambolle"
+    assert benchmark.ratios(times) == {
+        "edge, 1 thread against int8 inference (litert), 1 thread": {"median": 1.25, "min": 0.5, "max": 2.0},
+        f"paper-small, 1 thread against {theirs}": {"median": 13.125, "min": 6.25, "max": 20.0},
+        "paper-small, 2 threads against paper-small, 1 thread": {"median": 1.55, "min": 1.5, "max": 1.6},
+        f"paper-small, 2 threads against {theirs}": {"median": 20.0, "min": 10.0, "max": 30.0},
+    }

@@ -8,6 +8,7 @@ round by round. First calls are timed in child processes: with an empty kernel c
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -30,7 +31,7 @@ from tools import atomic
 from tools import scikit_image_pipeline as pipeline
 
 # PAPER_SMALL with as many iterations as bring its energy gap to that of scikit-image's Chambolle at its default stop.
-EQUAL_GAP = replace(PAPER_SMALL, iterations=18)
+EQUAL_GAP = replace(PAPER_SMALL, iterations=10)
 OURS = {**PRESETS, "paper-small (equal gap)": EQUAL_GAP}
 
 Contender = Callable[[], object]
@@ -76,17 +77,25 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def ratios(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """How many times faster we are: quotients round by round, for each preset against its scikit-image pipelines."""
+    """How many times faster the first is than the second of each pair worth comparing: quotients round by round."""
     found = {}
-    for ours in times:
-        preset, _, rest = ours.partition(", ")
-        if "thread" not in rest or preset not in OURS:
-            continue
-        for theirs in times:
-            if theirs.startswith(f"{preset.partition(' (')[0]}, scikit-image"):
-                quotients = [b / a for a, b in zip(times[ours], times[theirs], strict=True)]
-                found[f"{ours} against {theirs.partition(', ')[2]}"] = spread(quotients)
+    for ours, theirs in itertools.product(times, times):
+        if _comparable(ours, theirs):
+            quotients = [b / a for a, b in zip(times[ours], times[theirs], strict=True)]
+            found[f"{ours} against {theirs}"] = spread(quotients)
     return found
+
+
+def _comparable(ours: str, theirs: str) -> bool:
+    """Presets against their scikit-image pipelines and against one thread; EDGE against an inference."""
+    (preset, _, work), (other, _, with_) = ours.partition(", "), theirs.partition(", ")
+    if preset not in OURS or "thread" not in work:
+        return False
+    if with_.startswith("scikit-image"):
+        return preset.partition(" (")[0] == other
+    if other.startswith("int8 inference"):
+        return preset == "edge" and work == with_
+    return preset == other and work != "1 thread" and with_ == "1 thread"
 
 
 def energy_gaps(pixels: NDArray[np.float32]) -> dict[str, float]:

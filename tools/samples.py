@@ -2,10 +2,7 @@
 
     python -m tools.samples --out models/samples --checkpoint runs/plain/best.ckpt
 
-The attack is projected gradient descent (Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks",
-ICLR 2018) in the L∞ ball, on the float network the int8 model was converted from. It is foolbox's: torchattacks 3.5.1
-wants torchvision and requests 2.25, and pip would take requests and urllib3 back to 2020 for it; the
-adversarial-robustness-toolbox brings scikit-learn for the same few lines.
+The attack is projected gradient descent (`tools.attack`) on the float network the int8 model was converted from.
 
 Drawings are tried in the order of their seeds until one shows what the program is for: the int8 model's class changes
 under attack, and the purified twin has the class of the clean image for most purification seeds. That is a choice, so
@@ -19,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import foolbox
 import numpy as np
 import torch
 import typer
@@ -27,9 +23,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edge_mdda import EDGE, Classifier, Purifier, image
-from tools import atomic, checkpoint, drawing
+from tools import atomic, attack, checkpoint, drawing
 
-LEVELS, STEPS = 4, 100  # radius of the ball in 1/255, gradient steps of one level / 4 each
+LEVELS, STEPS = 4, 100  # radius of the ball in 1/255, gradient steps
 PURIFICATIONS = 20  # seeds 0, 1, … of the purification of each adversarial image
 CLEAN_FILE, ADVERSARIAL_FILE = "lesion.png", "lesion_adversarial.png"
 
@@ -64,39 +60,12 @@ class Trial:
         return self.fooled and self.restored > PURIFICATIONS / 2
 
 
-def attack(
-    network: nn.Module, pixels: NDArray[np.uint8], label: int, *, steps: int = STEPS, seed: int = 0
-) -> NDArray[np.uint8]:
-    """Drive an image away from a class within `LEVELS` of 255, and round it to 8 bits.
-
-    Args:
-        network: RGB float32 NCHW in [0, 1] to logits, in evaluation mode.
-        pixels: uint8 RGB (H, W, 3).
-        label: index of the class to leave.
-        steps: of projected gradient descent.
-        seed: of its random start.
-
-    Raises:
-        ValueError: the rounded image is outside the ball.
-    """
-    model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
-    descent = foolbox.attacks.LinfPGD(abs_stepsize=LEVELS / 4 / 255, steps=steps, random_start=True)
-    start = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-    torch.manual_seed(seed)
-    moved = descent.run(model, start, torch.tensor([label]), epsilon=LEVELS / 255)
-    rounded = np.rint(moved[0].permute(1, 2, 0).detach().numpy() * np.float32(255))
-    distance = np.abs(rounded - pixels).max()
-    if distance > LEVELS or rounded.min() < 0 or rounded.max() > 255:
-        raise ValueError(f"expected pixels in 0…255 within {LEVELS} of the clean image, got a distance of {distance:g}")
-    return rounded.astype(np.uint8)
-
-
 def trials(network: nn.Module, classifier: Classifier, purifier: Purifier, count: int) -> Iterator[Trial]:
     """Draw, attack and purify seed after seed; an attack that does not change the class is not purified."""
     for seed in range(count):
         clean = drawing.draw(seed, classifier.bundle.height)
         label = int(classifier.logits(clean).argmax())
-        adversarial = attack(network, clean, label, seed=seed)
+        adversarial = attack.descend(network, clean[None], np.array([label]), levels=LEVELS, steps=STEPS, seed=seed)[0]
         found = int(classifier.logits(adversarial).argmax())
         restored = 0
         if found != label:

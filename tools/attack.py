@@ -1,0 +1,54 @@
+"""Adversarial twins of images by an attacker who does not know of the purification.
+
+Projected gradient descent (Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018) in
+the L∞ ball, on the float network. It is foolbox's: torchattacks 3.5.1 wants torchvision and requests 2.25, and pip
+would take requests and urllib3 back to 2020 for it; the adversarial-robustness-toolbox brings scikit-learn for the same
+few lines.
+"""
+
+from __future__ import annotations
+
+import foolbox
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+BATCH = 16
+
+
+def descend(
+    network: nn.Module,
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    *,
+    levels: int,
+    steps: int,
+    seed: int = 0,
+) -> NDArray[np.uint8]:
+    """Drive images away from their classes, and round them to 8 bits.
+
+    Args:
+        network: RGB float32 NCHW in [0, 1] to logits, in evaluation mode.
+        pixels: uint8 RGB (N, H, W, 3).
+        labels: indices of the classes to leave, (N,).
+        levels: radius of the ball in 1/255; a step is a quarter of it.
+        steps: how many.
+        seed: of the random start.
+
+    Raises:
+        ValueError: a rounded image is outside the ball.
+    """
+    model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    descent = foolbox.attacks.LinfPGD(abs_stepsize=levels / 4 / 255, steps=steps, random_start=True)
+    torch.manual_seed(seed)
+    moved = []
+    for start in range(0, len(pixels), BATCH):
+        images = torch.from_numpy(pixels[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255
+        result = descent.run(model, images, torch.from_numpy(labels[start : start + BATCH]), epsilon=levels / 255)
+        moved.append(result.permute(0, 2, 3, 1).detach().numpy())
+    rounded = np.rint(np.concatenate(moved) * np.float32(255))
+    distance = np.abs(rounded - pixels).max()
+    if distance > levels or rounded.min() < 0 or rounded.max() > 255:
+        raise ValueError(f"expected pixels in 0…255 within {levels} of the clean image, got a distance of {distance:g}")
+    return rounded.astype(np.uint8)
