@@ -33,18 +33,27 @@ class Purifier:
         parameters: what to do.
         threads: how many threads work on an image, at least 1; by default the processors allowed, 4 at most. The result
             does not depend on it.
+        on_stage: called with the name of each stage that was finished, to measure them: load, pyramid, then for each
+            block denoise and aggregate, then fuse and store.
 
     Raises:
         ParameterError: `threads` out of range.
     """
 
-    def __init__(self, parameters: Parameters = EDGE, *, threads: int | None = None):
+    def __init__(
+        self,
+        parameters: Parameters = EDGE,
+        *,
+        threads: int | None = None,
+        on_stage: Callable[[str], object] = lambda stage: None,
+    ):
         if threads is None:
             threads = min(4, len(os.sched_getaffinity(0)))
         if not 1 <= threads <= MAX_THREADS:
             raise ParameterError(f"expected threads in [1, {MAX_THREADS}], got {threads}")
         self.parameters = parameters
         self.threads = threads
+        self._on_stage = on_stage
         self._lock = threading.Lock()
         self._workspace: Workspace | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -77,12 +86,18 @@ class Purifier:
         with self._lock:
             workspace = self._prepare(*pixels.shape[:2])
             self._load(workspace, pixels)
+            self._on_stage("load")
             self._mix(workspace, workspace.build, workspace.current, workspace.current)
+            self._on_stage("pyramid")
             for block in range(self.parameters.blocks):
                 self._denoise(workspace, seed, block)
+                self._on_stage("denoise")
                 self._mix(workspace, workspace.aggregate, workspace.denoised, workspace.current)
+                self._on_stage("aggregate")
             self._mix(workspace, workspace.fuse, workspace.current, workspace.denoised, clip=True)
+            self._on_stage("fuse")
             self._store(workspace, out)
+            self._on_stage("store")
         return out
 
     def _prepare(self, height: int, width: int) -> Workspace:

@@ -64,7 +64,7 @@ class Workspace:
         ]
         self.keys = [np.zeros((len(part), 2), np.uint32) for part in shares]
         widest = max(plane.width for plane in self.planes)
-        self.solver_rows = np.zeros((threads, 6, len(self.steps) + 2, widest + 2), np.float32)
+        self.solver_rows = np.zeros((threads, 6, len(self.steps) + 3, widest + 2), np.float32)
         self.mixing_rows = np.zeros((threads, 2, widest + 4), np.float32)
 
         own = [plane for plane in self.planes if plane.scale == 0]

@@ -31,7 +31,7 @@ def flat_planes(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndar
 def test_diffuse_denoise_equals_its_twin(shape, isotropic, sigma, iterations):
     source, keys, segments = flat_planes(shape)
     steps = coefficients.steps(0.06, iterations)
-    scratch = np.empty((6, iterations + 2, shape[1] + 2), np.float32)
+    scratch = np.full((6, iterations + 3, shape[1] + 2), np.nan, np.float32)
     fast, slow = np.zeros_like(source), np.zeros_like(source)
     dda.diffuse_denoise(source, keys, np.float32(sigma), steps, isotropic, segments, scratch, fast)
     reference.diffuse_denoise(source, keys, np.float32(sigma), steps, isotropic, segments, scratch, slow)
