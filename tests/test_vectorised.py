@@ -24,7 +24,8 @@ LOOPS = {
     "ascend": (dda._ascend, (*RING * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
     "descend": (dda._descend, (*RING * 5, COUNT, COUNT, ONE, ONE, ONE, ONE, COUNT), "add"),
     "bicubic rows": (pyramid._mix_rows, (ROW, ROW, ROW, ROW, ROW, COUNT, ROW), "add"),
-    "bicubic columns": (pyramid._bicubic_double, (ROW, ROW, ROW, COUNT, ROW), "add"),
+    "bicubic columns, doubled": (pyramid._bicubic_double, (ROW, ROW, ROW, COUNT, ROW), "add"),
+    "bicubic columns, quadrupled": (pyramid._bicubic_quadruple, (ROW, *RING, COUNT, ROW), "add"),
 }
 PATTERNS = {
     "aarch64": {"sqrt": r"\bfsqrt\s+v\d+\.4s", "add": r"\bf(add|mla)\s+v\d+\.4s"},

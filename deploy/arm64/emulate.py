@@ -1,7 +1,7 @@
 """Run the package on emulated 64-bit ARM: count the instructions of each stage, and pass its tests.
 
     deploy/arm64/userland.sh ROOT
-    python deploy/arm64/emulate.py ROOT --json models/arm64.json
+    python -m deploy.arm64.emulate ROOT --json models/arm64.json
 
 Instructions are exact and repeatable to 0.01 %; the time of the emulation says nothing about a board. Standard library
 only.
@@ -25,20 +25,10 @@ CORES = {
 }
 PROCESSORS = 4
 #: The tests of everything that runs on a device; a guest cannot start guest programs, so those that do are left out.
-TESTS = [
-    "kernels",
-    "reference",
-    "noise",
-    "purifier",
-    "vectorised",
-    "parameters",
-    "image",
-    "model",
-    "interpreter",
-    "classifier",
-    "assessment",
-    "report",
-]
+TESTS = (
+    *("assessment", "classifier", "image", "interpreter", "kernels", "model", "noise", "parameters", "purifier"),
+    *("reference", "report", "vectorised"),
+)
 STARTS_PROGRAMS = "not process"
 
 
@@ -84,20 +74,18 @@ def count(root: Path, core: str) -> dict[str, int]:
 
 def markdown(counts: dict[str, dict[str, int]]) -> str:
     """Millions of instructions: a row a stage, a column a core, and each preset's sum."""
-    cores = list(counts)
-    lines = [f"| millions of instructions | {' | '.join(cores)} |", f"|---|{'---|' * len(cores)}"]
+
+    def row(name: str, *stages: str) -> str:
+        sums = [sum(of[stage] for stage in stages) for of in counts.values()]
+        return f"| {name} | {' | '.join(f'{total / 1e6:.1f}' for total in sums)} |"
+
     names = list(next(iter(counts.values())))
-    presets = dict.fromkeys(name.partition(": ")[0] for name in names if ": " in name)
-    for preset in presets:
-        stages = [name for name in names if name.startswith(f"{preset}: ")]
-        sums = [sum(counts[core][stage] for stage in stages) for core in cores]
-        lines.append(f"| **{preset}** | {' | '.join(f'**{total / 1e6:.0f}**' for total in sums)} |")
-        for stage in stages:
-            cells = [f"{counts[core][stage] / 1e6:.1f}" for core in cores]
-            lines.append(f"| {stage} | {' | '.join(cells)} |")
-    for name in names:
-        if ": " not in name:
-            lines.append(f"| **{name}** | {' | '.join(f'**{counts[core][name] / 1e6:.0f}**' for core in cores)} |")
+    lines = [f"| millions of instructions | {' | '.join(counts)} |", f"|---|{'---|' * len(counts)}"]
+    for whole in dict.fromkeys(name.partition(": ")[0] for name in names):
+        stages = [name for name in names if name.partition(": ")[0] == whole]
+        lines.append(row(f"**{whole}**", *stages))
+        if stages != [whole]:
+            lines += [row(stage, stage) for stage in stages]
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 ZERO, ONE = np.float32(0), np.float32(1)
 # How a source comes to the target's size (first column of `sources`).
-SAME, NEAREST, NEAREST_HALF, BICUBIC, BICUBIC_DOUBLE = 0, 1, 2, 3, 4
+SAME, NEAREST, NEAREST_HALF, BICUBIC, BICUBIC_DOUBLE, BICUBIC_QUADRUPLE = 0, 1, 2, 3, 4, 5
 
 
 @njit(cache=True, nogil=True)
@@ -42,6 +42,20 @@ def _bicubic_double(row: Floats, even: Floats, odd: Floats, width: int, mean: Fl
     for j in range(width // 2):
         mean[2 * j] += e0 * row[j] + e1 * row[j + 1] + e2 * row[j + 2] + e3 * row[j + 3]
         mean[2 * j + 1] += o0 * row[j + 1] + o1 * row[j + 2] + o2 * row[j + 3] + o3 * row[j + 4]
+
+
+@njit(cache=True, nogil=True)
+def _bicubic_quadruple(row: Floats, weights: Floats, width: int, mean: Floats) -> None:
+    """The same for exactly four times the width: weights float32 (4, 4), a row for each of four target columns."""
+    a0, a1, a2, a3 = weights[0, 0], weights[0, 1], weights[0, 2], weights[0, 3]
+    b0, b1, b2, b3 = weights[1, 0], weights[1, 1], weights[1, 2], weights[1, 3]
+    c0, c1, c2, c3 = weights[2, 0], weights[2, 1], weights[2, 2], weights[2, 3]
+    d0, d1, d2, d3 = weights[3, 0], weights[3, 1], weights[3, 2], weights[3, 3]
+    for j in range(width // 4):
+        mean[4 * j] += a0 * row[j] + a1 * row[j + 1] + a2 * row[j + 2] + a3 * row[j + 3]
+        mean[4 * j + 1] += b0 * row[j] + b1 * row[j + 1] + b2 * row[j + 2] + b3 * row[j + 3]
+        mean[4 * j + 2] += c0 * row[j + 1] + c1 * row[j + 2] + c2 * row[j + 3] + c3 * row[j + 4]
+        mean[4 * j + 3] += d0 * row[j + 1] + d1 * row[j + 2] + d2 * row[j + 3] + d3 * row[j + 4]
 
 
 @njit(cache=True, nogil=True)
@@ -93,6 +107,8 @@ def combine(
                     )
                     if how == BICUBIC_DOUBLE:
                         _bicubic_double(mixed, weights[columns], weights[columns + 1], width, mean)
+                    elif how == BICUBIC_QUADRUPLE:
+                        _bicubic_quadruple(mixed, weights[columns : columns + 4], width, mean)
                     else:
                         for j in range(width):
                             c = columns + j
