@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from edge_mdda import PAPER_LARGE, PAPER_SMALL, Classifier, Purifier, coefficients, image, reference
 from edge_mdda.parameters import PRESETS
-from tools import atomic
+from tools import atomic, roofline
 from tools import scikit_image_pipeline as pipeline
 
 # PAPER_SMALL with as many iterations as bring its energy gap to that of scikit-image's Chambolle at its default stop.
@@ -167,6 +167,8 @@ def markdown(report: dict[str, Any]) -> str:
     lines += [f"| {name} | {cell(figures, 1)} |" for name, figures in report["times_faster"].items()]
     lines += ["", "| one TV denoising | energy above the minimum |", "|---|---|"]
     lines += [f"| {name} | {gap:.2f} % |" for name, gap in report["energy_gap_percent"].items()]
+    lines += ["", "| one thread: what a core can do, and the kernels | |", "|---|---|"]
+    lines += [f"| {name} | {value:.3g} |" for name, value in report["roofline"].items()]
     lines += ["", "| `edge-mdda classify`, new process | figure | median | range |", "|---|---|---|---|"]
     lines += [
         f"| {state} | {name} | {cell(figures, 2 if name.endswith(' s') else 0)} |"
@@ -205,6 +207,7 @@ def main(
         "milliseconds": {name: spread(values) for name, values in times.items()},
         "times_faster": ratios(times),
         "energy_gap_percent": energy_gaps(pixels),
+        "roofline": roofline.measure(),
         "first_calls": first_calls(encoded, starts),
     }
     typer.echo(markdown(report), nl=False)

@@ -1,0 +1,102 @@
+"""How far the TV kernel is from what this machine's core can do: peak rates, measured in the same run, and its share.
+
+One iteration of `kernels.dda` on one pixel takes one square root, one division, `OPERATIONS` other float32 operations,
+and `BYTES` read from or written to the ring of rows. Whichever of the units doing these would be busy longest bounds
+the time from below (Williams, Waterman, Patterson, "Roofline", CACM 2009).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from edge_mdda import coefficients
+from edge_mdda.kernels import dda
+
+Floats = NDArray[np.float32]
+ONE = np.float32(1)
+# Of `_ascend` and `_descend` together, for each pixel: additions, multiplications and maxima beside root and division,
+# and float32 values loaded (5 + 6) and stored (2 + 2).
+OPERATIONS = 23
+BYTES = 15 * 4
+SIDE, ITERATIONS = 448, (4, 10)  # the largest planes of a 224 × 224 image; two counts, whose difference is iterations
+REPEATS = 15
+CHAINS = 32  # dependent multiply-adds on each value of the FMA loop
+
+
+# Each loop goes `times` over its values, so that the call itself does not count.
+@njit(nogil=True, fastmath={"contract"})
+def _multiply_add(row: Floats, scale: np.float32, shift: np.float32, times: int) -> None:
+    part = len(row) // 4
+    for _ in range(times):
+        for j in range(part):
+            # Four chains, so that none waits for the one before it; with eight LLVM gives up vectors.
+            a, b, c, d = row[j], row[part + j], row[2 * part + j], row[3 * part + j]
+            for _ in range(CHAINS):
+                a, b, c, d = a * scale + shift, b * scale + shift, c * scale + shift, d * scale + shift
+            row[j] = a + b + c + d
+
+
+@njit(nogil=True)
+def _root(row: Floats, out: Floats, times: int) -> None:
+    for _ in range(times):
+        for j in range(len(row)):
+            out[j] = ONE / max(ONE, math.sqrt(row[j]))
+
+
+@njit(nogil=True)
+def _move(a: Floats, b: Floats, c: Floats, out: Floats, times: int) -> None:
+    for _ in range(times):
+        for j in range(len(out)):
+            out[j] = (a[j] + b[j]) + c[j]
+
+
+def fastest(call: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Nanoseconds of the fastest of some calls: a peak is what the machine does when nobody disturbs it."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - start)
+    return float(min(times[1:]))
+
+
+def measure() -> dict[str, float]:
+    """Peaks of this machine, nanoseconds of the kernels, and the share of the roofline, all with one thread."""
+    random = np.random.default_rng(0)
+    near, out = random.random((2, 2048), np.float32)  # they stay in the first cache
+    times = 1000
+    count = times * near.size
+    multiply_add = fastest(lambda: _multiply_add(near, ONE, ONE, times)) / (count * CHAINS)
+    root = fastest(lambda: _root(near, out, times)) / count
+    move = fastest(lambda: _move(*np.split(near, 4)[:3], out[: near.size // 4], times)) / (count * 4)
+
+    plane = random.random(SIDE * SIDE, np.float32)
+    result = np.empty_like(plane)
+    segment = np.array([[0, SIDE, SIDE, 0, SIDE]], np.int64)
+    keys = np.array([[1, 2]], np.uint32)
+
+    def denoise(iterations: int) -> float:
+        steps = coefficients.steps(0.06, iterations)
+        scratch = np.zeros((6, iterations + 3, SIDE + 2), np.float32)
+        arguments = (plane, keys, np.float32(0), steps, True, segment, scratch, result)
+        return fastest(lambda: dda.diffuse_denoise(*arguments)) / plane.size
+
+    few, many = ITERATIONS
+    iteration = (denoise(many) - denoise(few)) / (many - few)
+    noise = fastest(lambda: dda.normal(keys, segment, result)) / result.size
+    bounds = {"root and division": root, "operations": OPERATIONS * multiply_add, "bytes": BYTES * move}
+    return {
+        "multiply-add, ns each": multiply_add,
+        "root and division, ns each pair": root,
+        "loads and stores, GB/s": 1 / move,
+        **{f"bound by {name}, ns a pixel and iteration": bound for name, bound in bounds.items()},
+        "TV kernel, ns a pixel and iteration": iteration,
+        "TV kernel, percent of the roofline": 100 * max(bounds.values()) / iteration,
+        "noise, ns a sample": noise,
+    }
