@@ -58,3 +58,13 @@ def test_ratios_are_taken_round_by_round_and_only_of_what_is_comparable():
         "paper-small, 2 threads against paper-small, 1 thread": {"median": 1.55, "min": 1.5, "max": 1.6},
         f"paper-small, 2 threads against {theirs}": {"median": 20.0, "min": 10.0, "max": 30.0},
     }
+
+
+@pytest.mark.parametrize(
+    ("median", "largest", "lost"), [(20.0, 30.0, False), (12.0, 14.0, False), (9.0, 21.0, False), (9.0, 14.0, True)]
+)
+def test_only_a_ratio_that_fell_beyond_its_spread_is_a_regression(median, largest, lost):
+    before = {"times_faster": {"edge": {"median": 20.0, "min": 10.0, "max": 25.0}, "gone": {"median": 1.0, "min": 1.0}}}
+    now = {"times_faster": {"edge": {"median": median, "min": 5.0, "max": largest}}}
+    found = benchmark.regressions(now, before)
+    assert found == (["edge: expected about 20.0, got 9.0"] if lost else [])

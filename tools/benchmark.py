@@ -178,7 +178,21 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _machine() -> str:
+def regressions(now: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
+    """The ratios that fell beyond their spread: lines that say so. Seconds are not compared, machines differ.
+
+    A ratio fell when its median is below the smallest of the earlier rounds and its largest is below their median.
+    """
+    lost = []
+    for name, before in earlier["times_faster"].items():
+        after = now["times_faster"].get(name)
+        if after and after["median"] < before["min"] and after["max"] < before["median"]:
+            lost.append(f"{name}: expected about {before['median']:.1f}, got {after['median']:.1f}")
+    return lost
+
+
+def machine() -> str:
+    """Processor, cores, architecture and Python: what a timing depends on."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -194,14 +208,18 @@ def main(
     threads: Annotated[str, typer.Option(help="Thread counts to time.")] = "1,2",
     starts: Annotated[int, typer.Option(help="New processes timed, each with an empty and a filled cache.", min=1)] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here too.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier report; exit code 1 if a ratio fell below what it was.")
+    ] = None,
 ) -> None:
     """Time purification, inference and the scikit-image pipelines; print Markdown tables."""
+    earlier = None if against is None else json.loads(against.read_text())
     encoded = picture.read_bytes()
     pixels = image.fit(image.decode(encoded), side, side).astype(np.float32) / np.float32(255)
     times = interleave(contenders(pixels, tuple(int(count) for count in threads.split(","))), rounds)
     report = {
         "schema": "edge-mdda/benchmark/1",
-        "machine": _machine(),
+        "machine": machine(),
         "image": f"{side}×{side}×3",
         "rounds": rounds,
         "milliseconds": {name: spread(values) for name, values in times.items()},
@@ -213,6 +231,11 @@ def main(
     typer.echo(markdown(report), nl=False)
     if json_file is not None:
         atomic.write(json_file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if earlier is not None:
+        lost = regressions(report, earlier)
+        typer.echo("\n".join(lost) if lost else f"no ratio fell below {against}", err=True)
+        if lost:
+            raise typer.Exit(1)
 
 
 if __name__ == "__main__":
