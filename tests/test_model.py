@@ -80,6 +80,7 @@ class TestAltered:
         with pytest.raises(ModelError, match="altered or damaged"):
             model.load(bundle)
 
+    @pytest.mark.programs
     def test_the_hash_is_checked_before_a_runtime_is_imported(self, bundle: Path) -> None:
         """Through the real classifier, in a fresh process, which then has no runtime among its modules."""
         (bundle / "model.tflite").write_bytes(b"TFL3 but not the one shipped")

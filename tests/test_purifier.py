@@ -50,6 +50,7 @@ def test_the_thread_count_does_not_change_a_bit(parameters):
         np.testing.assert_array_equal(first, other)
 
 
+@pytest.mark.programs
 def test_the_seed_decides_in_another_process_too():
     image = draw(40, 40)
     script = (

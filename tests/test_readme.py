@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("skimage", reason="needs scikit-image (the benchmark extra)")
+pytest.importorskip("matplotlib", reason="needs the workstation extra")
 from tools import readme
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -26,5 +27,5 @@ def test_a_missing_section_is_refused():
 
 def test_the_page_of_the_project_has_all_its_sections_filled():
     sections = re.findall(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", README.read_text(), re.DOTALL)
-    assert [name for name, _ in sections] == ["example", "model", "benchmark", "arm64", "presets"]
+    assert [name for name, _ in sections] == ["example", "model", "benchmark", "growth", "arm64", "presets"]
     assert all(len(content) > 200 for _, content in sections)

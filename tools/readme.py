@@ -4,7 +4,8 @@
 
 Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here
 and now; the model's headline from its card; the presets, with how they were chosen, from `models/presets.json`; the
-benchmark from `models/benchmark.json`; instructions on 64-bit ARM from `models/arm64.json`.
+benchmark from `models/benchmark.json`; its growth from `models/growth.json`; instructions on 64-bit ARM from
+`models/arm64.json`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import typer
 
 from deploy.arm64 import emulate
 from edge_mdda.parameters import PRESETS
-from tools import atomic, benchmark, card_page
+from tools import atomic, benchmark, card_page, growth
 
 SAMPLE = "models/samples/lesion_adversarial.png"
 EXAMPLE_FIGURE = "models/samples/example.png"
@@ -92,6 +93,7 @@ def main(
     card: Annotated[Path, typer.Option(help="The shipped model's card.")] = Path("models/mobilenet_v2/card.json"),
     choice: Annotated[Path, typer.Option(help="A report of tools.presets.")] = Path("models/presets.json"),
     timings: Annotated[Path, typer.Option(help="A report of tools.benchmark.")] = Path("models/benchmark.json"),
+    sizes: Annotated[Path, typer.Option(help="A report of tools.growth.")] = Path("models/growth.json"),
     instructions: Annotated[Path, typer.Option(help="A report of deploy.arm64.emulate.")] = Path("models/arm64.json"),
 ) -> None:
     """Fill the README's generated sections."""
@@ -100,6 +102,7 @@ def main(
     text = fill(text, "model", model(json.loads(card.read_text())))
     text = fill(text, "presets", presets(json.loads(choice.read_text())))
     text = fill(text, "benchmark", benchmark.markdown(json.loads(timings.read_text())))
+    text = fill(text, "growth", growth.markdown(json.loads(sizes.read_text())))
     text = fill(text, "arm64", emulate.markdown(json.loads(instructions.read_text())["instructions"]))
     atomic.write(page, text)
 
