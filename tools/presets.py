@@ -108,7 +108,14 @@ def main(
             figures = measure(parameters, bundle, images)
             rows.append({"parameters": asdict(parameters), "cost": cost(parameters), **figures})
             typer.echo(f"{preset} {json.dumps(rows[-1])}")
-        report["presets"][preset] = {"chosen": choose(rows), "candidates": rows}
+        chosen = choose(rows)
+        # The classical schedule at ten iterations, for comparison: what the learned steps cost or bring in accuracy.
+        classical = Parameters(**{**chosen["parameters"], "step_sizes": "accelerated", "iterations": 10})
+        report["presets"][preset] = {
+            "chosen": chosen,
+            "classical": {"parameters": asdict(classical), **measure(classical, bundle, images)},
+            "candidates": rows,
+        }
         atomic.write(out, json.dumps(report, indent=1) + "\n")
         typer.echo(f"{preset}: chosen {json.dumps(report['presets'][preset]['chosen'])}")
 

@@ -80,6 +80,7 @@ def presets(report: dict[str, Any]) -> str:
         best = max(choice["candidates"], key=lambda row: row["score"])
         lines.append(f"| `{name}` | {_figures(choice['chosen'])} | {len(choice['candidates'])} |")
         lines.append(f"| {name}, best score | {_figures(best)} | |")
+        lines.append(f"| {name}, classical steps, 10 iterations | {_figures(choice['classical'])} | |")
     return "\n".join(lines)
 
 
