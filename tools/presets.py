@@ -21,9 +21,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from edge_mdda import Parameters, model
+from edge_mdda import Parameters
+from edge_mdda.model import Bundle
 from tools import atomic, attack, checkpoint, dataset, evaluate, metrics
 
+SHIPPED = Path("models/mobilenet_v2/model.tflite")
 ALL_SCALES = (-2, -1, 0, 1)
 TOLERANCE = 0.01
 # What a block costs beside its iterations, in iterations: noise, resampling and averaging.
@@ -67,7 +69,7 @@ def choose(rows: list[dict[str, Any]], tolerance: float = TOLERANCE) -> dict[str
 
 
 def measure(
-    parameters: Parameters | None, bundle: model.Bundle, images: dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
+    parameters: Parameters | None, bundle: Bundle, images: dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
 ) -> dict[str, Any]:
     """Accuracy and balanced accuracy of the int8 model on each set of images, and the score."""
     figures: dict[str, Any] = {}
@@ -83,6 +85,7 @@ def main(
     source: Annotated[Path, typer.Option("--checkpoint", help="The checkpoint the shipped model was converted from.")],
     out: Annotated[Path, typer.Option(help="Report in JSON.")],
     data: Annotated[Path, typer.Option(envvar="EDGE_MDDA_DATA", help="Folder of labelled images.")],
+    shipped: Annotated[Path, typer.Option("--model", help="The int8 model.")] = SHIPPED,
     clean: Annotated[int, typer.Option(help="Clean images of the val split.", min=8)] = 300,
     attacked: Annotated[int, typer.Option(help="Of these, how many are attacked.", min=8)] = 100,
     levels: Annotated[int, typer.Option(help="Radius of the attack, in 1/255.", min=1)] = 4,
@@ -90,7 +93,7 @@ def main(
 ) -> None:
     """Measure the candidates of every preset on val and name those to take."""
     network = checkpoint.read(source).requires_grad_(False)
-    bundle = model.load()
+    bundle = evaluate.read_model(shipped)
     samples = dataset.select(dataset.read(data), "val")
     order = np.random.default_rng(0).permutation(len(samples))[:clean]
     pixels, labels = dataset.load([samples[k] for k in order], bundle.height)
