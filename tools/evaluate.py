@@ -152,6 +152,12 @@ def summarise_seeds(
     return summary
 
 
+def cells(figures: dict[str, Any]) -> str:
+    """Two cells of a table: accuracy and balanced accuracy on clean and on attacked images."""
+    found = [f"{figures[kind]['accuracy']:.1%} / {figures[kind]['balanced']:.1%}" for kind in ("clean", "adversarial")]
+    return " | ".join(found)
+
+
 def main(
     source: Annotated[Path, typer.Argument(metavar="MODEL", help="A bundle's folder or a .tflite file.", exists=True)],
     out: Annotated[Path, typer.Option(help="JSON file for the results.")],

@@ -22,7 +22,7 @@ import typer
 
 from deploy.arm64 import emulate
 from edge_mdda.parameters import PRESETS
-from tools import atomic, benchmark, card_page, growth
+from tools import atomic, benchmark, card_page, evaluate, growth
 
 SAMPLE = "models/samples/lesion_adversarial.png"
 EXAMPLE_FIGURE = "models/samples/example.png"
@@ -74,19 +74,14 @@ def presets(report: dict[str, Any]) -> str:
         "",
         "| on `val` | clean: accuracy / balanced | attacked: accuracy / balanced | candidates |",
         "|---|---|---|---|",
-        f"| no defence | {_figures(report['undefended'])} | |",
+        f"| no defence | {evaluate.cells(report['undefended'])} | |",
     ]
     for name, choice in report["presets"].items():
         best = max(choice["candidates"], key=lambda row: row["score"])
-        lines.append(f"| `{name}` | {_figures(choice['chosen'])} | {len(choice['candidates'])} |")
-        lines.append(f"| {name}, best score | {_figures(best)} | |")
-        lines.append(f"| {name}, classical steps, 10 iterations | {_figures(choice['classical'])} | |")
+        lines.append(f"| `{name}` | {evaluate.cells(choice['chosen'])} | {len(choice['candidates'])} |")
+        lines.append(f"| {name}, best score | {evaluate.cells(best)} | |")
+        lines.append(f"| {name}, classical steps, 10 iterations | {evaluate.cells(choice['classical'])} | |")
     return "\n".join(lines)
-
-
-def _figures(row: dict[str, Any]) -> str:
-    cells = [f"{row[kind]['accuracy']:.1%} / {row[kind]['balanced']:.1%}" for kind in ("clean", "adversarial")]
-    return " | ".join(cells)
 
 
 def main(
