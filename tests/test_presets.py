@@ -36,3 +36,8 @@ def test_more_work_costs_more():
     assert presets.cost(less) < presets.cost(Parameters(blocks=2, iterations=4, scales=(-1, 0)))
     assert presets.cost(less) < presets.cost(Parameters(blocks=1, iterations=5, scales=(-1, 0)))
     assert presets.cost(less) < presets.cost(Parameters(blocks=1, iterations=4, scales=(-1, 0, 1)))
+
+
+def test_more_iterations_come_closer_to_the_minimum():
+    few, many = (presets.excess(Parameters(blocks=1, iterations=count)) for count in (3, 10))
+    assert 0 < many < presets.MOST_EXCESS < few
