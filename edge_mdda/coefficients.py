@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mdda.parameters import StepSizes
+
 #: Keys' cubic with a = -0.75, as OpenCV and PyTorch have it.
 BICUBIC_A = -0.75
 #: Penalty of split Bregman over its fidelity.
@@ -22,13 +24,13 @@ def level_size(size: int, scale: int) -> int:
     return max(1, math.floor(size * 2.0**scale + 0.5))
 
 
-def steps(weight: float, iterations: int, step_sizes: str = "learned") -> NDArray[np.float32]:
+def steps(weight: float, iterations: int, step_sizes: StepSizes = "learned") -> NDArray[np.float32]:
     """Step sizes of the primal-dual iteration for ROF with 1/λ = weight: float32 (iterations, 5).
 
     Columns: dual step; keep, push and pull of the primal step u = keep u + push div p + pull f; momentum. "learned" are
-    those of `tools.step_sizes`, fitted for this very number of iterations; where there are none for so many, the
-    longest ones and then accelerated ones. "accelerated" is algorithm 2 of Chambolle and Pock, with its proof.
-    Weight 0 leaves nothing to denoise: no iterations.
+    those of `tools.step_sizes`, fitted for this very number of iterations to isotropic TV of single planes; where there
+    are none for so many, the longest ones and then accelerated ones. "accelerated" is algorithm 2 of Chambolle and
+    Pock, with its proof. Weight 0 leaves nothing to denoise: no iterations.
     """
     if weight == 0:
         return np.empty((0, 5), np.float32)

@@ -34,7 +34,7 @@ class Purifier:
         threads: how many threads work on an image, at least 1; by default the processors allowed, 4 at most. The result
             does not depend on it.
         on_stage: called with the name of each stage that was finished, to measure them: load, pyramid, then for each
-            block denoise and aggregate, then fuse and store.
+            block denoise and aggregate, then fuse and store. It must not call `purify`, which is not done yet.
 
     Raises:
         ParameterError: `threads` out of range.

@@ -151,7 +151,8 @@ def _how(source: Plane, target: Plane) -> int:
         return pyramid.SAME
     if source.scale > target.scale:
         return pyramid.NEAREST_HALF if source.width == 2 * target.width else pyramid.NEAREST
-    return {2: pyramid.BICUBIC_DOUBLE, 4: pyramid.BICUBIC_QUADRUPLE}.get(target.width / source.width, pyramid.BICUBIC)
+    ratio = target.width / source.width
+    return {2.0: pyramid.BICUBIC_DOUBLE, 4.0: pyramid.BICUBIC_QUADRUPLE}.get(ratio, pyramid.BICUBIC)
 
 
 def _table(rows: list[tuple[int, ...]], columns: int) -> Table:

@@ -177,8 +177,8 @@ def test_both_runtimes_agree_on_100_images(data_folder: Path) -> None:
     """Bit for bit with LiteRT's own int8 kernels; with XNNPACK's, its default, as far as any int8 network can.
 
     TFLite rounds a sum twice on its way to int8, XNNPACK once, so up to 1.3 % of a layer's values are one step apart,
-    and each step flips the rounding of others further on. That is no more than one step in 0.3 % of the input does to
-    the answer of either runtime alone.
+    and each step flips the rounding of others further on. One step in 0.3 % of the input does about the same to the
+    answer of one runtime alone.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -207,5 +207,6 @@ def test_both_runtimes_agree_on_100_images(data_folder: Path) -> None:
         between_runtimes.append(np.abs(answered - expected))
         from_the_input.append(np.abs(answered - by_default.run(nudged)))
         same_top += answered.argmax() == expected.argmax()
-    assert np.mean(between_runtimes) < 1.25 * np.mean(from_the_input) < 1.25
+    assert np.mean(between_runtimes) < 1  # step of the logits
+    assert np.mean(between_runtimes) < 1.25 * np.mean(from_the_input)
     assert same_top >= 98

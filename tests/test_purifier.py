@@ -50,6 +50,12 @@ def test_the_thread_count_does_not_change_a_bit(parameters):
         np.testing.assert_array_equal(first, other)
 
 
+def test_every_stage_is_reported_when_it_is_done():
+    stages = []
+    Purifier(Parameters(blocks=2, iterations=1), on_stage=stages.append).purify(draw(40, 40), seed=1)
+    assert stages == ["load", "pyramid", *["denoise", "aggregate"] * 2, "fuse", "store"]
+
+
 @pytest.mark.programs
 def test_the_seed_decides_in_another_process_too():
     image = draw(40, 40)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tools import roofline
 
@@ -20,8 +21,24 @@ def test_the_loops_compute_what_their_rates_are_called_after():
     np.testing.assert_array_equal(out, [3, 1.5, 0.75])
 
 
-def test_the_kernel_stays_below_the_bound(monkeypatch):
-    monkeypatch.setattr(roofline, "REPEATS", 5)
+def test_the_share_is_that_of_the_unit_that_is_busy_longest(monkeypatch):
+    # In the order of measurement: multiply-add, root, move, ten iterations, four iterations, noise.
+    count, pixels = 1000 * 2048, roofline.SIDE**2
+    few, many = roofline.ITERATIONS
+    times = iter(
+        [0.01 * count * roofline.CHAINS, 0.4 * count, 0.001 * 4 * count, many * pixels, few * pixels, 2 * pixels]
+    )
+    monkeypatch.setattr(roofline, "fastest", lambda call: next(times))
     measured = roofline.measure()
-    assert all(value > 0 for value in measured.values())
-    assert 5 < measured["TV kernel, percent of the roofline"] <= 110  # 100, and the noise of the machine
+    assert measured["bound by root and division, ns a pixel and iteration"] == pytest.approx(0.4)
+    assert measured["bound by operations, ns a pixel and iteration"] == pytest.approx(0.01 * roofline.OPERATIONS)
+    assert measured["bound by bytes, ns a pixel and iteration"] == pytest.approx(0.001 * roofline.BYTES)
+    assert measured["TV kernel, ns a pixel and iteration"] == pytest.approx(1)
+    assert measured["TV kernel, percent of the roofline"] == pytest.approx(40)
+    assert measured["noise, ns a sample"] == pytest.approx(2)
+
+
+def test_the_fastest_call_counts_and_the_first_does_not():
+    calls = []
+    assert roofline.fastest(lambda: calls.append(0), repeats=3) >= 0
+    assert len(calls) == 4

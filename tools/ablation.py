@@ -57,15 +57,17 @@ def main(
 ) -> None:
     """Measure every model behind every preset on val; print one table."""
     parsed = [parse(model) for model in models]
+    if len({name for name, _, _ in parsed}) < len(parsed):
+        raise typer.BadParameter(f"expected different names, got {', '.join(name for name, _, _ in parsed)}")
     report: dict[str, Any] = {"models": {}}
     for name, converted, parent in parsed:
         bundle = evaluate.read_model(converted)
         samples = dataset.select(dataset.read(data), "val")
         order = np.random.default_rng(0).permutation(len(samples))
         pixels, labels = dataset.load([samples[k] for k in order], bundle.height)
-        report["attack"] = {"levels": levels, "steps": steps, "images": attacked, "clean_images": len(pixels)}
         network = checkpoint.read(parent).requires_grad_(False)
         adversarial = attack.descend(network, pixels[:attacked], labels[:attacked], levels=levels, steps=steps)
+        report["attack"] = {"levels": levels, "steps": steps, "images": len(adversarial), "clean_images": len(pixels)}
         images = {"clean": (pixels, labels), "adversarial": (adversarial, labels[:attacked])}
         report["models"][name] = {
             defence: presets.measure(parameters, bundle, images) for defence, parameters in DEFENCES.items()

@@ -35,7 +35,10 @@ class Seam:
 
 @torch.inference_mode()
 def equalise(folded: network.MobileNetV2, images: torch.Tensor) -> None:
-    """Rescale the channels of a folded network (`rounding.fold`), in place; what it computes stays the same.
+    """Rescale the channels of a folded network (`rounding.fold`), in place.
+
+    What it computes stays the same on images in which no channel before a ReLU6 reaches `HEADROOM` times as far as on
+    these; beyond that the channel is cut early.
 
     Args:
         folded: as `rounding.fold` returns it.

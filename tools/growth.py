@@ -1,9 +1,10 @@
-"""How time and memory of a purification grow: with the image's side, blocks, scales, iterations, threads and images.
+"""How a purification's time grows with side, blocks, scales, iterations, threads and images, its memory with the side.
 
     python -m tools.growth --json models/growth.json --figure models/growth.png
 
 Each axis starts from the preset EDGE at 224 × 224 and one thread, and changes one thing. The points of an axis take
-turns, round by round, as in `tools.benchmark`. Memory is what a process of its own grew by at its peak.
+turns, round by round, as in `tools.benchmark`. Memory, against the side, is what a process of its own grew by at its
+peak.
 """
 
 from __future__ import annotations

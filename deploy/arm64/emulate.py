@@ -3,7 +3,7 @@
     deploy/arm64/userland.sh ROOT
     python -m deploy.arm64.emulate ROOT --json models/arm64.json
 
-Instructions are exact and repeatable to 0.01 %; the time of the emulation says nothing about a board. Standard library
+Instructions repeat to 0.01 %; the time of the emulation says nothing about a board. Standard library
 only.
 """
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +54,9 @@ def python(root: Path, core: str, arguments: list[str], *, counted: bool = False
     if counted:
         command += ["-plugin", str(root / "icount.so")]
     command += [str(root / "usr/bin/python3.11"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=PROJECT, check=False, env={"PATH": os.environ["PATH"]}
+    )
 
 
 def count(root: Path, core: str) -> dict[str, int]:
@@ -97,6 +101,11 @@ def main() -> int:
     parser.add_argument("--no-tests", action="store_true", help="count only")
     options = parser.parse_args()
     root, cores = options.root.resolve(), options.core or list(CORES)
+    if shutil.which("qemu-aarch64") is None:
+        parser.error("expected qemu-aarch64 on the path (apt-get install qemu-user), got none")
+    for needed in ("usr/bin/python3.11", "site", "icount.so"):
+        if not (root / needed).exists():
+            parser.error(f"expected a ROOT made by userland.sh, got {options.root} without {needed}")
     counts = {core: count(root, core) for core in cores}
     print(markdown(counts), flush=True)
     if options.json:

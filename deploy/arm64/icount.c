@@ -1,6 +1,6 @@
 /* A plugin of qemu's code generator (its API version 1) that counts guest instructions.
-   The guest calls getpgid(0x7700) to have the count so far printed to standard error as "MARK n"; a process of that
-   number does not exist, so the call does nothing else. The declarations are those of qemu-plugin.h, which Debian does
+   The guest calls getpgid(0x7700) to have the count so far printed to standard error as "MARK n"; whether a process of
+   that number exists or not, the call changes nothing. The declarations are those of qemu-plugin.h, which Debian does
    not package. */
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,10 @@
 """Diffuse, denoise and project planes in one pass over memory: y = x + σ n, u = D(y), clip to [0, 1] (eq. 8 to 12).
 
-The TV denoiser is the accelerated primal-dual algorithm of Chambolle and Pock (J. Math. Imaging Vis. 40, 2011,
-algorithm 2) for the ROF model. An iteration needs only the rows above and below, so all iterations run as a wavefront:
-while row r enters, iteration t works on row r - 1 - t, and a row leaves once the last iteration has passed it. The
-solver's state is a ring of iterations + 2 rows, which stays in the first cache levels at every image size.
+The TV denoiser is the primal-dual iteration of Chambolle and Pock (J. Math. Imaging Vis. 40, 2011) for the ROF model,
+with step sizes given for each iteration (`coefficients.steps`). An iteration needs only the rows above and below, so
+all iterations run as a wavefront: while row r enters, iteration t works on row r - 1 - t, and a row leaves once the
+last iteration has passed it. The solver's state is a ring of iterations + 2 rows, which stays in the first cache levels
+at every image size.
 
 Kept (three 448 × 448 planes, Zen 3, against the version before): rows passed by their number instead of as slices, 3 %
 at 448 columns and 9 % at 56; the first iteration apart, where p = 0 and u = f need not be read or written, 5 to 12 %.
