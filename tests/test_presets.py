@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch", reason="needs the workstation extra")
 pytest.importorskip("foolbox", reason="needs the workstation extra")
-from edge_mdda import Parameters
+from edge_mdda import Parameters, model
 from edge_mdda.parameters import PRESETS
 from tools import presets
+
+REPORT = Path(__file__).resolve().parent.parent / "models" / "presets.json"
 
 
 def row(score: float, cost: float) -> dict[str, float]:
@@ -41,3 +46,11 @@ def test_more_work_costs_more():
 def test_more_iterations_come_closer_to_the_minimum():
     few, many = (presets.excess(Parameters(blocks=1, iterations=count)) for count in (3, 10))
     assert 0 < many < presets.MOST_EXCESS < few
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_package_has_the_presets_that_were_chosen_for_its_model(preset):
+    report = json.loads(REPORT.read_text())
+    chosen = report["presets"][preset]["chosen"]["parameters"]
+    assert Parameters(**{**chosen, "scales": tuple(chosen["scales"])}) == PRESETS[preset]
+    assert report["sha256"] == model.load().sha256
