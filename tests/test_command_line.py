@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_mdda import EDGE, Parameters, image, model
+from edge_mdda import EDGE, PAPER_LARGE, Parameters, image, model
 from tests.conftest import draw
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -126,16 +126,28 @@ class TestClassify:
 
     def test_parameters_given_replace_those_of_the_preset(self, lesion: Path) -> None:
         options = ["--preset", "paper-large", *CHEAP, "--channels", "joint", "--total-variation", "anisotropic"]
-        process = run("classify", lesion, "--json", *options, "--sigma-meaning", "variance", "--threads", "1")
+        process = run(
+            "classify",
+            lesion,
+            "--json",
+            *options,
+            "--sigma-meaning",
+            "variance",
+            "--threads",
+            "1",
+            "--step-sizes",
+            "accelerated",
+        )
         (report,) = reports(process)
-        assert Parameters(**report["parameters"]) == Parameters(
-            sigma=0.125,
+        assert Parameters(**report["parameters"]) == replace(
+            PAPER_LARGE,
             blocks=1,
             iterations=1,
             scales=(0,),
             channels="joint",
             total_variation="anisotropic",
             sigma_meaning="variance",
+            step_sizes="accelerated",
         )
         assert report["threads"] == {"purify": 1, "inference": 1}
 
@@ -325,6 +337,7 @@ def test_the_version_is_that_of_the_package() -> None:
             "expected preset out of paper-small, paper-large, edge, got 'none'",
         ),
         (["classify", "x.png", "--sigma", "1.5"], "expected sigma in [0, 1], got 1.5"),
+        (["purify", "x.png", "y.png", "--step-sizes", "none"], "expected step_sizes out of learned, accelerated"),
         (["classify", "x.png", "--scales", "1,0"], "expected consecutive ascending scales"),
         (["classify", "x.png", "--threads", "0"], "expected threads in [1, 64], got 0"),
         (
