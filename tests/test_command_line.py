@@ -261,8 +261,9 @@ class TestClassify:
             writing = open_when_read(path)
         assert writing is not None
         child.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        os.close(writing)  # ends the read, if the signal came just before it
         _, said = child.communicate(timeout=60)
-        os.close(writing)
         assert (child.returncode, said) == (130, b"edge-mdda: interrupted\n")
 
     def test_on_a_terminal_several_images_have_a_progress_bar_and_clean_json(self, lesion: Path) -> None:
