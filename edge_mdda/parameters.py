@@ -28,8 +28,8 @@ class Parameters:
         scales: consecutive exponents s of the pyramid's ×2^s levels, 0 among them (Fig. 3).
         solver: how the ROF model is minimised. The paper's is almost surely split Bregman (its reference [34]);
             both reach the same minimiser.
-        step_sizes: of Chambolle-Pock. "learned" leave a smaller energy gap than "accelerated", a fifth of it or less
-            after 5 to 16 iterations (step_sizes.json); the latter have a proof of convergence (see `coefficients.steps`).
+        step_sizes: of Chambolle-Pock. "learned" leave a smaller energy gap than "accelerated", 14 to 21 % of it after 5
+            to 16 iterations (step_sizes.json); the latter have a proof of convergence (see `coefficients.steps`).
         total_variation: isotropic as in eq. 11, or |∂x| + |∂y|.
         channels: denoise R, G, B apart, or with one gradient norm over all three. Assumed: apart.
         own_scale: whether a scale is one of its own neighbours when scales are averaged (eq. 14). Assumed: it is.

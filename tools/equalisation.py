@@ -3,11 +3,11 @@
 An activation tensor has one scale for all of its channels, set by the widest; a channel a tenth as wide keeps 25 of
 256 levels. Multiplying a channel by s where it is made and dividing by s where it is used changes nothing in float32,
 because ReLU6 commutes with a positive s as long as the channel stays below 6, and it costs nothing in int8 where the
-weights have a scale of their own per channel, as in every layer that makes a channel and in depthwise ones. The idea is that of Nagel et al., "Data-Free Quantization Through Weight
-Equalization and Bias Correction", ICCV 2019, with ranges measured on images, for ReLU6 too. Where the next layer mixes
-channels its weights pay for it, having one scale for a row; together it pays: of the plain recipe's model, on 150
-images of `val`, the int8 logits are 1.20 steps (root mean square) from float without it and 1.12 with it, and the top
-class is that of float on 98.7 % and 99.3 %.
+weights have a scale of their own per channel, as in every layer that makes a channel and in depthwise ones. The idea
+is that of Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, with
+ranges measured on images, for ReLU6 too. Where the next layer mixes channels its weights pay for it, having one scale
+for a row; together it pays: of the plain recipe's model, on 150 images of `val`, the int8 logits are 1.20 steps (root
+mean square) from float without it and 1.12 with it, and the top class is that of float on 98.7 % and 99.3 %.
 """
 
 from __future__ import annotations
