@@ -49,13 +49,13 @@ def denoise(planes: list[Float], parameters: Parameters) -> list[Float]:
     isotropic = parameters.total_variation == "isotropic"
     if parameters.weight == 0 or parameters.iterations == 0:
         return planes
-    if parameters.channels == "joint":
-        steps = coefficients.steps(parameters.weight, parameters.iterations, parameters.step_sizes)
-        return list(primal_dual(np.stack(planes), steps, isotropic))
-    if parameters.solver == "split-bregman":
+    joint = parameters.channels == "joint"
+    if parameters.solver == "split-bregman" and not joint:
         fidelity, penalty = coefficients.bregman(parameters.weight)
         return [split_bregman(plane, fidelity, penalty, parameters.iterations, isotropic) for plane in planes]
     steps = coefficients.steps(parameters.weight, parameters.iterations, parameters.step_sizes)
+    if joint:
+        return list(primal_dual(np.stack(planes), steps, isotropic))
     return [primal_dual(plane[None], steps, isotropic)[0] for plane in planes]
 
 

@@ -14,18 +14,17 @@ from edge_mdda.kernels import dda, pyramid
 
 ROW, ONE, COUNT, YES = types.Array(types.float32, 1, "C"), types.float32, types.int64, types.boolean
 KEY = types.uint32
-RING = (types.Array(types.float32, 2, "C"),)
+RING = types.Array(types.float32, 2, "C")
 
 # Loops and what each must do in vectors of at least four float32.
 LOOPS = {
     "normal": (dda._normal_row, (COUNT, COUNT, KEY, KEY, ROW), "sqrt"),
-    "first ascend": (dda._first_ascend, (*RING * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
-    "first descend": (dda._first_descend, (*RING * 5, COUNT, COUNT, ONE, ONE, ONE, ONE, COUNT), "add"),
-    "ascend": (dda._ascend, (*RING * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
-    "descend": (dda._descend, (*RING * 5, COUNT, COUNT, ONE, ONE, ONE, ONE, COUNT), "add"),
+    "first ascend": (dda._first_ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
+    "ascend": (dda._ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
+    "descend": (dda._descend, (*[RING] * 5, COUNT, COUNT, ONE, ONE, ONE, ONE, YES, COUNT), "add"),
     "bicubic rows": (pyramid._mix_rows, (ROW, ROW, ROW, ROW, ROW, COUNT, ROW), "add"),
     "bicubic columns, doubled": (pyramid._bicubic_double, (ROW, ROW, ROW, COUNT, ROW), "add"),
-    "bicubic columns, quadrupled": (pyramid._bicubic_quadruple, (ROW, *RING, COUNT, ROW), "add"),
+    "bicubic columns, quadrupled": (pyramid._bicubic_quadruple, (ROW, RING, COUNT, ROW), "add"),
 }
 PATTERNS = {
     "aarch64": {"sqrt": r"\bfsqrt\s+v\d+\.4s", "add": r"\bf(add|mla)\s+v\d+\.4s"},
