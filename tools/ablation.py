@@ -13,11 +13,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from edge_mdda.parameters import PRESETS
-from tools import atomic, attack, checkpoint, dataset, evaluate, presets
+from tools import atomic, attack, card_page, checkpoint, evaluate, presets
 
 DEFENCES = {"none": None, **PRESETS}
 
@@ -34,17 +33,16 @@ def parse(model: str) -> tuple[str, Path, Path]:
 def markdown(report: dict[str, Any]) -> str:
     """A row for each model and defence."""
     attacked = report["attack"]
-    lines = [
-        f"On `val`, int8, accuracy / balanced accuracy: {attacked['clean_images']} clean images, {attacked['images']} "
-        f"attacked by PGD-{attacked['steps']} at {attacked['levels']}/255 through the float parent.",
-        "",
-        "| trained | purified by | clean | attacked |",
-        "|---|---|---|---|",
+    rows = [
+        (name, defence, *evaluate.cells(figures))
+        for name, defences in report["models"].items()
+        for defence, figures in defences.items()
     ]
-    for name, defences in report["models"].items():
-        for defence, figures in defences.items():
-            lines.append(f"| {name} | {defence} | {evaluate.cells(figures)} |")
-    return "\n".join(lines) + "\n"
+    return (
+        f"On `val`, int8, accuracy / balanced accuracy: {attacked['clean_images']} clean images, {attacked['images']} "
+        f"attacked by PGD-{attacked['steps']} at {attacked['levels']}/255 through the float parent.\n\n"
+        f"{card_page.table(('trained', 'purified by', 'clean', 'attacked'), rows)}\n"
+    )
 
 
 def main(
@@ -62,13 +60,10 @@ def main(
     report: dict[str, Any] = {"models": {}}
     for name, converted, parent in parsed:
         bundle = evaluate.read_model(converted)
-        samples = dataset.select(dataset.read(data), "val")
-        order = np.random.default_rng(0).permutation(len(samples))
-        pixels, labels = dataset.load([samples[k] for k in order], bundle.height)
         network = checkpoint.read(parent).requires_grad_(False)
-        adversarial = attack.descend(network, pixels[:attacked], labels[:attacked], levels=levels, steps=steps)
-        report["attack"] = {"levels": levels, "steps": steps, "images": len(adversarial), "clean_images": len(pixels)}
-        images = {"clean": (pixels, labels), "adversarial": (adversarial, labels[:attacked])}
+        images, report["attack"] = attack.val_images(
+            data, network, bundle.height, clean=None, attacked=attacked, levels=levels, steps=steps
+        )
         report["models"][name] = {
             defence: presets.measure(parameters, bundle, images) for defence, parameters in DEFENCES.items()
         }

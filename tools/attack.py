@@ -8,11 +8,16 @@ few lines.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import foolbox
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 from torch import nn
+
+from tools import dataset
 
 BATCH = 16
 
@@ -52,3 +57,25 @@ def descend(
     if distance > levels or rounded.min() < 0 or rounded.max() > 255:
         raise ValueError(f"expected pixels in 0…255 within {levels} of the clean image, got a distance of {distance:g}")
     return rounded.astype(np.uint8)
+
+
+def val_images(
+    data: Path, network: nn.Module, side: int, *, clean: int | None, attacked: int, levels: int, steps: int
+) -> tuple[dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]], dict[str, int]]:
+    """Images of `val` in a fixed random order with their labels, the first of them attacked too; and how, for a report.
+
+    Args:
+        clean: how many images, all by default.
+        attacked: how many of these are attacked.
+
+    Raises:
+        BadParameter: more are to be attacked than there are.
+    """
+    samples = dataset.select(dataset.read(data), "val")
+    order = np.random.default_rng(0).permutation(len(samples))[:clean]
+    if attacked > len(order):
+        raise typer.BadParameter(f"expected at most the {len(order)} clean images attacked, got {attacked}")
+    pixels, labels = dataset.load([samples[position] for position in order], side)
+    adversarial = descend(network, pixels[:attacked], labels[:attacked], levels=levels, steps=steps)
+    images = {"clean": (pixels, labels), "adversarial": (adversarial, labels[:attacked])}
+    return images, {"levels": levels, "steps": steps, "images": attacked, "clean_images": len(order)}

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from edge_mdda import PAPER_LARGE, PAPER_SMALL, Classifier, Parameters, Purifier, coefficients, image, reference
 from edge_mdda.parameters import PRESETS
-from tools import atomic, roofline
+from tools import atomic, card_page, roofline
 from tools import scikit_image_pipeline as pipeline
 
 # PAPER_SMALL with as many iterations as bring its energy gap to that of scikit-image's Chambolle at its default stop.
@@ -130,6 +130,9 @@ def energy_gaps(pixels: NDArray[np.float32]) -> tuple[dict[str, float], int]:
         ours_at[iterations] = gap(ours(iterations))
         if ours_at[iterations] <= theirs["scikit-image Chambolle"]:
             break
+    else:
+        gap_left = ours_at[MOST_ITERATIONS]
+        raise ValueError(f"expected scikit-image's gap within {MOST_ITERATIONS} iterations, got {gap_left:.2f} %")
     shown = sorted({PAPER_SMALL.iterations, iterations})
     return {f"edge_mdda, {n} iterations": ours_at[n] for n in shown} | theirs, iterations
 
@@ -170,25 +173,28 @@ def _run_once(command: list[str], environment: dict[str, str]) -> dict[str, floa
 def markdown(report: dict[str, Any]) -> str:
     """The report as Markdown tables."""
 
-    def cell(figures: dict[str, float], digits: int) -> str:
-        return f"{figures['median']:.{digits}f} | {figures['min']:.{digits}f} – {figures['max']:.{digits}f}"
+    def cells(figures: dict[str, float], digits: int) -> tuple[str, str]:
+        return f"{figures['median']:.{digits}f}", f"{figures['min']:.{digits}f} – {figures['max']:.{digits}f}"
 
-    lines = [f"{report['machine']}; {report['image']}, {report['rounds']} interleaved rounds.", ""]
-    lines += ["| steady state | median, ms | range |", "|---|---|---|"]
-    lines += [f"| {name} | {cell(figures, 1)} |" for name, figures in report["milliseconds"].items()]
-    lines += ["", "| times faster | median | range |", "|---|---|---|"]
-    lines += [f"| {name} | {cell(figures, 1)} |" for name, figures in report["times_faster"].items()]
-    lines += ["", "| one TV denoising | energy above the minimum |", "|---|---|"]
-    lines += [f"| {name} | {gap:.2f} % |" for name, gap in report["energy_gap_percent"].items()]
-    lines += ["", "| one thread: what a core can do, and the kernels | |", "|---|---|"]
-    lines += [f"| {name} | {value:.3g} |" for name, value in report["roofline"].items()]
-    lines += ["", "| `edge-mdda classify`, new process | figure | median | range |", "|---|---|---|---|"]
-    lines += [
-        f"| {state} | {name} | {cell(figures, 2 if name.endswith(' s') else 0)} |"
+    def each(of: dict[str, dict[str, float]]) -> list[tuple[str, ...]]:
+        return [(name, *cells(figures, 1)) for name, figures in of.items()]
+
+    starts = [
+        (state, name, *cells(figures, 2 if name.endswith(" s") else 0))
         for state, of in report["first_calls"].items()
         for name, figures in of.items()
     ]
-    return "\n".join(lines) + "\n"
+    gaps = [(name, f"{gap:.2f} %") for name, gap in report["energy_gap_percent"].items()]
+    core = [(name, f"{value:.3g}") for name, value in report["roofline"].items()]
+    parts = [
+        f"{report['machine']}; {report['image']}, {report['rounds']} interleaved rounds.",
+        card_page.table(("steady state", "median, ms", "range"), each(report["milliseconds"])),
+        card_page.table(("times faster", "median", "range"), each(report["times_faster"])),
+        card_page.table(("one TV denoising", "energy above the minimum"), gaps),
+        card_page.table(("one thread: what a core can do, and the kernels", ""), core),
+        card_page.table(("`edge-mdda classify`, new process", "figure", "median", "range"), starts),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def regressions(now: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
@@ -250,7 +256,7 @@ def main(
     if json_file is not None:
         atomic.write(json_file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     if earlier is not None:
-        same = all(report[key] == json.loads(json.dumps(earlier[key])) for key in ("machine", "image"))
+        same = all(report[key] == earlier[key] for key in ("machine", "image"))
         lost = regressions(report, earlier) if same else []
         verdict = f"no ratio fell below {against}" if same else f"not compared with {against}: another machine or image"
         typer.echo("\n".join(lost) or verdict, err=True)

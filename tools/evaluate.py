@@ -152,10 +152,9 @@ def summarise_seeds(
     return summary
 
 
-def cells(figures: dict[str, Any]) -> str:
+def cells(figures: dict[str, Any]) -> list[str]:
     """Two cells of a table: accuracy and balanced accuracy on clean and on attacked images."""
-    found = [f"{figures[kind]['accuracy']:.1%} / {figures[kind]['balanced']:.1%}" for kind in ("clean", "adversarial")]
-    return " | ".join(found)
+    return [f"{figures[kind]['accuracy']:.1%} / {figures[kind]['balanced']:.1%}" for kind in ("clean", "adversarial")]
 
 
 def main(

@@ -26,7 +26,7 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 
 from edge_mdda import EDGE, Parameters, Purifier
-from tools import atomic, benchmark
+from tools import atomic, benchmark, card_page
 
 SIDE = 224
 SIDES = (64, 96, 128, 192, 224, 256, 384, 512, 768, 1024, 1536, 2048)
@@ -92,20 +92,21 @@ def memory(side: int) -> float:
 
 def markdown(report: dict[str, Any]) -> str:
     """A table an axis, medians; the sides with nanoseconds and memory a pixel."""
-    lines = [f"{report['machine']}; EDGE at {SIDE} × {SIDE} with one thread, one thing changed at a time.", ""]
-    lines += ["| side, pixels | ms | ns a pixel | peak memory, MiB | bytes a pixel |", "|---|---|---|---|---|"]
-    for side, times in report["milliseconds"]["side, pixels"].items():
+    axes = dict(report["milliseconds"])
+    sides = []
+    for side, times in axes.pop("side, pixels").items():
         pixels, mebibytes = int(side) ** 2, report["memory_mib"][side]
-        lines.append(
-            f"| {side} | {times['median']:.2f} | {times['median'] * 1e6 / pixels:.0f} | {mebibytes:.1f} | "
-            f"{mebibytes * 2**20 / pixels:.0f} |"
-        )
-    for axis, points in report["milliseconds"].items():
-        if axis != "side, pixels":
-            lines += ["", f"| {axis} | {' | '.join(points)} |", f"|---|{'---|' * len(points)}"]
-            medians = [f"{times['median']:.2f}" for times in points.values()]
-            lines.append(f"| ms | {' | '.join(medians)} |")
-    return "\n".join(lines) + "\n"
+        figures = f"{times['median']:.2f}", f"{times['median'] * 1e6 / pixels:.0f}", f"{mebibytes:.1f}"
+        sides.append((side, *figures, f"{mebibytes * 2**20 / pixels:.0f}"))
+    header = ("side, pixels", "ms", "ns a pixel", "peak memory, MiB", "bytes a pixel")
+    parts = [
+        f"{report['machine']}; EDGE at {SIDE} × {SIDE} with one thread, one thing changed at a time.",
+        card_page.table(header, sides),
+    ]
+    for axis, points in axes.items():
+        medians = [f"{times['median']:.2f}" for times in points.values()]
+        parts.append(card_page.table((axis, *points), [("ms", *medians)]))
+    return "\n\n".join(parts) + "\n"
 
 
 def draw(report: dict[str, Any], file: Path) -> None:

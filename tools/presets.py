@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from edge_mdda import Parameters, reference
 from edge_mdda.model import Bundle
-from tools import atomic, attack, checkpoint, dataset, drawing, evaluate, metrics
+from tools import atomic, attack, checkpoint, drawing, evaluate, metrics
 
 SHIPPED = Path("models/mobilenet_v2/model.tflite")
 ALL_SCALES = (-2, -1, 0, 1)
@@ -109,18 +109,14 @@ def main(
     steps: Annotated[int, typer.Option(help="Steps of the attack.", min=1)] = 10,
 ) -> None:
     """Measure the candidates of every preset on val and name those to take."""
-    if attacked > clean:
-        raise typer.BadParameter(f"expected at most the {clean} clean images attacked, got {attacked}")
     network = checkpoint.read(source).requires_grad_(False)
     bundle = evaluate.read_model(shipped)
-    samples = dataset.select(dataset.read(data), "val")
-    order = np.random.default_rng(0).permutation(len(samples))[:clean]
-    pixels, labels = dataset.load([samples[k] for k in order], bundle.height)
-    adversarial = attack.descend(network, pixels[:attacked], labels[:attacked], levels=levels, steps=steps)
-    images = {"clean": (pixels, labels), "adversarial": (adversarial, labels[:attacked])}
+    images, how = attack.val_images(
+        data, network, bundle.height, clean=clean, attacked=attacked, levels=levels, steps=steps
+    )
     report: dict[str, Any] = {
         "sha256": bundle.sha256,
-        "attack": {"levels": levels, "steps": steps, "images": len(adversarial), "clean_images": len(pixels)},
+        "attack": how,
         "undefended": measure(None, bundle, images),
         "presets": {},
     }
@@ -145,7 +141,7 @@ def main(
             "candidates": rows,
         }
         atomic.write(out, json.dumps(report, indent=1) + "\n")
-        typer.echo(f"{preset}: chosen {json.dumps(report['presets'][preset]['chosen'])}")
+        typer.echo(f"{preset}: chosen {json.dumps(chosen)}")
 
 
 if __name__ == "__main__":

@@ -60,28 +60,28 @@ def model(card: dict[str, Any]) -> str:
 
 def presets(report: dict[str, Any]) -> str:
     """The presets' parameters, and what `tools.presets` measured of those it chose and of the best."""
-    lines = ["| preset | σ | blocks K | weight w | iterations | scales |", "|---|---|---|---|---|---|"]
-    for name, p in PRESETS.items():
-        scales = ", ".join(map(str, p.scales))
-        lines.append(f"| `{name}` | {p.sigma} | {p.blocks} | {p.weight} | {p.iterations} | {scales} |")
+    parameters = [
+        (f"`{name}`", p.sigma, p.blocks, p.weight, p.iterations, ", ".join(map(str, p.scales)))
+        for name, p in PRESETS.items()
+    ]
+    figures: list[tuple[object, ...]] = [("no defence", *evaluate.cells(report["undefended"]), "")]
+    for name, choice in report["presets"].items():
+        best = max(choice["candidates"], key=lambda row: row["score"])
+        figures.append((f"`{name}`", *evaluate.cells(choice["chosen"]), len(choice["candidates"])))
+        figures.append((f"{name}, best score", *evaluate.cells(best), ""))
+        figures.append((f"{name}, classical steps, 10 iterations", *evaluate.cells(choice["classical"]), ""))
     attack = report["attack"]
-    lines += [
-        "",
+    parts = [
+        card_page.table(("preset", "σ", "blocks K", "weight w", "iterations", "scales"), parameters),
         f"Chosen by `python -m tools.presets` on `val` ({attack['clean_images']} clean images, {attack['images']} of "
         f"them attacked by PGD-{attack['steps']} at {attack['levels']}/255 on the float network, the attacker unaware "
         "of the defence): the cheapest candidate whose score, mean of the four figures, is at most two points below "
         "the best. For the paper's presets σ and K are given, and the energy must come within 0.9 % of its minimum.",
-        "",
-        "| on `val` | clean: accuracy / balanced | attacked: accuracy / balanced | candidates |",
-        "|---|---|---|---|",
-        f"| no defence | {evaluate.cells(report['undefended'])} | |",
+        card_page.table(
+            ("on `val`", "clean: accuracy / balanced", "attacked: accuracy / balanced", "candidates"), figures
+        ),
     ]
-    for name, choice in report["presets"].items():
-        best = max(choice["candidates"], key=lambda row: row["score"])
-        lines.append(f"| `{name}` | {evaluate.cells(choice['chosen'])} | {len(choice['candidates'])} |")
-        lines.append(f"| {name}, best score | {evaluate.cells(best)} | |")
-        lines.append(f"| {name}, classical steps, 10 iterations | {evaluate.cells(choice['classical'])} | |")
-    return "\n".join(lines)
+    return "\n\n".join(parts)
 
 
 def main(

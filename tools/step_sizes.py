@@ -30,6 +30,7 @@ SIDE, CROP = 224, 96
 SETTINGS = ((0.05, 0.02), (0.125, 0.06))
 DESCENTS, LEARNING_RATE = 240, 0.03
 FLOOR = 1e-6  # of the relative gap inside the logarithm: the minimum itself is not known better
+FREE = [0, 1, 2, 4]  # columns of a schedule that are learned: all but pull
 Rows = list[tuple[torch.Tensor, ...]]
 
 
@@ -105,14 +106,19 @@ def problems(pixels: np.ndarray, seed: int) -> list[Problem]:
     return made
 
 
+def complete(columns: torch.Tensor) -> torch.Tensor:
+    """A schedule, (iterations, 5), from its free columns, (iterations, 4): keep + pull = 1, so that constants stay."""
+    dual, keep, push, momentum = columns.unbind(1)
+    return torch.stack([dual, keep, push, 1 - keep, momentum], 1)
+
+
 def learn(iterations: int, start: torch.Tensor, seen: list[Problem]) -> torch.Tensor:
     """Fit the schedule of so many iterations, (iterations, 5) for weight 1, by Adam from `start`."""
 
     def schedule() -> torch.Tensor:
-        dual, keep, push, momentum = logarithms.exp().unbind(1)
-        return torch.stack([dual, keep, push, 1 - keep, momentum], 1)  # keep + pull = 1: constants stay
+        return complete(logarithms.exp())
 
-    logarithms = start[:, [0, 1, 2, 4]].clamp_min(1e-3).log().requires_grad_()
+    logarithms = start[:, FREE].clamp_min(1e-3).log().requires_grad_()
     optimiser = torch.optim.Adam([logarithms], LEARNING_RATE)
     cooling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, DESCENTS)
     for descent in range(DESCENTS):
@@ -143,9 +149,8 @@ def main(
     for iterations in range(1, longest + 1):
         classical = torch.from_numpy(coefficients.accelerated(1, iterations))
         learned = learn(iterations, classical, seen)
-        schedules.append([[round(value, 4) for value in row] for row in learned[:, [0, 1, 2, 4]].tolist()])
-        dual, keep, push, momentum = torch.tensor(schedules[-1]).T
-        shipped = torch.stack([dual, keep, push, 1 - keep, momentum], 1)
+        schedules.append([[round(value, 4) for value in row] for row in learned[:, FREE].tolist()])
+        shipped = complete(torch.tensor(schedules[-1]))
         gaps.append(
             {
                 name: round(100 * float(np.mean([float(problem.gap(steps)) for problem in unseen])), 4)
