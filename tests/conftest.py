@@ -31,3 +31,14 @@ def draw(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
     disc = np.hypot(y - 0.4, x - 0.5) < 0.25
     colours = np.stack([0.8 - 0.3 * x, 0.6 - 0.2 * y, 0.5 + 0.1 * x * y], axis=2) - 0.3 * disc[..., None]
     return np.clip(colours + random.normal(0, 0.02, colours.shape), 0, 1).astype(np.float32)
+
+
+@pytest.fixture
+def lesion(tmp_path: Path) -> Path:
+    """The picture of `tests.program` in a file of its own."""
+    from edge_mdda import image
+    from tests.program import PICTURE
+
+    path = tmp_path / "lesion.png"
+    path.write_bytes(image.encode_png(PICTURE))
+    return path
