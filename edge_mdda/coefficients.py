@@ -16,7 +16,7 @@ from edge_mdda.parameters import StepSizes
 BICUBIC_A = -0.75
 #: Penalty of split Bregman over its fidelity.
 PENALTY = 1.0
-_MASK = 2**64 - 1
+Integers = NDArray[np.int64]
 
 
 def level_size(size: int, scale: int) -> int:
@@ -75,15 +75,16 @@ def _learned() -> list[NDArray[np.float64]]:
     return schedules
 
 
-def noise_key(seed: int, block: int, scale: int, channel: int) -> tuple[int, int]:
-    """Two 32-bit halves of the key of one plane's noise: splitmix64 chained over its coordinates.
+def noise_keys(seed: int, blocks: Integers, scales: Integers, channels: Integers) -> NDArray[np.uint32]:
+    """Two 32-bit halves of the key of each plane's noise in each block: uint32 (blocks, planes, 2).
 
-    (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.)
+    splitmix64 chained over a plane's coordinates (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+    OOPSLA 2014). blocks: int64 (blocks,). scales, channels: int64 (planes,).
     """
-    state = seed & _MASK
-    for coordinate in (block, scale + 64, channel):
-        state = _splitmix64(state + coordinate)
-    return state & 0xFFFFFFFF, state >> 32
+    state = np.full((len(blocks), 1), seed, np.uint64)
+    for coordinate in (blocks[:, None], scales + 64, channels):
+        state = _splitmix64(state + coordinate.astype(np.uint64))
+    return np.stack([state.astype(np.uint32), (state >> np.uint64(32)).astype(np.uint32)], axis=2)
 
 
 def nearest_taps(source: int, target: int) -> NDArray[np.int64]:
@@ -103,11 +104,12 @@ def bicubic_taps(source: int, target: int) -> tuple[NDArray[np.int64], NDArray[n
     return np.clip(base[:, None] + np.arange(-1, 3), 0, source - 1), weights
 
 
-def _splitmix64(state: int) -> int:
-    state = (state + 0x9E3779B97F4A7C15) & _MASK
-    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
-    return state ^ (state >> 31)
+def _splitmix64(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    state = state + np.uint64(0x9E3779B97F4A7C15)  # modulo 2^64, as all that follows
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: NDArray[np.uint64] = state ^ (state >> np.uint64(31))
+    return mixed
 
 
 def bregman(weight: float) -> tuple[np.float32, np.float32]:

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda import coefficients, image, whole_planes
+from edge_mdda import image, whole_planes
 from edge_mdda.errors import ImageError, ParameterError
-from edge_mdda.kernels import dda, pyramid
+from edge_mdda.kernels import mdda
 from edge_mdda.parameters import EDGE, Parameters
 from edge_mdda.workspace import CHANNELS, Mixture, Workspace
 
@@ -33,8 +33,9 @@ class Purifier:
         parameters: what to do.
         threads: how many threads work on an image, at least 1; by default the processors allowed, 4 at most. The result
             does not depend on it.
-        on_stage: called with the name of each stage that was finished, to measure them: load, pyramid, then for each
-            block denoise and aggregate, then fuse and store. It must not call `purify`, which is not done yet.
+        on_stage: called with the name of each stage that was finished, to measure them: load, then block for each
+            block (resampling, averaging, noise and denoising in one), then aggregate, fuse and store. It must not call
+            `purify`, which is not done yet.
 
     Raises:
         ParameterError: `threads` out of range.
@@ -85,18 +86,20 @@ class Purifier:
             raise ImageError(f"expected out as {pixels.dtype} {pixels.shape}, got {out.dtype} {out.shape}")
         with self._lock:
             workspace = self._prepare(*pixels.shape[:2])
-            self._load(workspace, pixels)
+            planes, spare = workspace.buffers
+            keys = workspace.noise_keys(seed, self.parameters.blocks)
+            self._load(workspace, pixels, planes)
             self._on_stage("load")
-            self._mix(workspace, workspace.build, workspace.current, workspace.current)
-            self._on_stage("pyramid")
+            mixture = workspace.build
             for block in range(self.parameters.blocks):
-                self._denoise(workspace, seed, block)
-                self._on_stage("denoise")
-                self._mix(workspace, workspace.aggregate, workspace.denoised, workspace.current)
-                self._on_stage("aggregate")
-            self._mix(workspace, workspace.fuse, workspace.current, workspace.denoised, clip=True)
+                self._block(workspace, mixture, keys[block], planes, spare)
+                planes, spare, mixture = spare, planes, workspace.aggregate
+                self._on_stage("block")
+            self._mix(workspace, mixture, planes, spare)
+            self._on_stage("aggregate")
+            self._mix(workspace, workspace.fuse, spare, planes, clip=True)
             self._on_stage("fuse")
-            self._store(workspace, out)
+            self._store(workspace, planes, out)
             self._on_stage("store")
         return out
 
@@ -106,17 +109,16 @@ class Purifier:
             self._workspace = Workspace(height, width, self.parameters, self.threads)
         return self._workspace
 
-    def _load(self, workspace: Workspace, pixels: NDArray[Any]) -> None:
+    def _load(self, workspace: Workspace, pixels: NDArray[Any], planes: NDArray[np.float32]) -> None:
         for plane in workspace.image_planes:
-            target = plane.of(workspace.current)
             if pixels.dtype == np.uint8:
-                np.divide(pixels[..., plane.channel], np.float32(255), out=target)
+                np.divide(pixels[..., plane.channel], np.float32(255), out=plane.of(planes))
             else:
-                np.copyto(target, pixels[..., plane.channel])
+                np.copyto(plane.of(planes), pixels[..., plane.channel])
 
-    def _store(self, workspace: Workspace, out: NDArray[Any]) -> None:
+    def _store(self, workspace: Workspace, planes: NDArray[np.float32], out: NDArray[Any]) -> None:
         for plane in workspace.image_planes:
-            result = plane.of(workspace.denoised)
+            result = plane.of(planes)
             if out.dtype == np.uint8:
                 np.multiply(result, np.float32(255), out=result)
                 np.rint(result, out=result)
@@ -130,44 +132,43 @@ class Purifier:
         target: NDArray[np.float32],
         clip: bool = False,
     ) -> None:
-        def work(part: int) -> None:
-            pyramid.combine(
-                source,
-                mixture.sources,
-                mixture.taps,
-                mixture.weights,
-                clip,
-                mixture.segments[part],
-                workspace.mixing_rows[part],
-                target,
+        tables = mixture.sources, mixture.taps, mixture.weights
+        self._run(
+            lambda part: mdda.combine(source, *tables, clip, mixture.segments[part], workspace.rows[part, 5], target)
+        )
+
+    def _block(
+        self,
+        workspace: Workspace,
+        mixture: Mixture,
+        keys: NDArray[np.uint32],
+        source: NDArray[np.float32],
+        target: NDArray[np.float32],
+    ) -> None:
+        """Bring all scales together, diffuse, denoise and project them: eq. 14, then eq. 8 to 12."""
+        parameters = self.parameters
+        if parameters.channels == "joint" or parameters.solver == "split-bregman":
+            self._mix(workspace, mixture, source, target)
+            self._run(
+                lambda part: whole_planes.diffuse_denoise(workspace, parameters, keys, part, self.threads, target)
             )
-
-        self._run(work)
-
-    def _denoise(self, workspace: Workspace, seed: int, block: int) -> None:
-        for keys, owners in zip(workspace.keys, workspace.owners, strict=True):
-            for row, plane in enumerate(owners):
-                keys[row] = coefficients.noise_key(seed, block, plane.scale, plane.channel)
-        if self.parameters.channels == "joint" or self.parameters.solver == "split-bregman":
-            self._run(lambda part: whole_planes.draw(workspace, part))
-            self._run(lambda part: whole_planes.denoise(workspace, self.parameters, part, self.threads))
             return
-        sigma = np.float32(self.parameters.standard_deviation)
-        isotropic = self.parameters.total_variation == "isotropic"
-
-        def work(part: int) -> None:
-            dda.diffuse_denoise(
-                workspace.current,
-                workspace.keys[part],
+        tables = mixture.sources, mixture.taps, mixture.weights
+        sigma = np.float32(parameters.standard_deviation)
+        isotropic = parameters.total_variation == "isotropic"
+        self._run(
+            lambda part: mdda.diffuse_denoise(
+                source,
+                *tables,
+                keys,
                 sigma,
                 workspace.steps,
                 isotropic,
-                workspace.segments[part],
-                workspace.solver_rows[part],
-                workspace.denoised,
+                mixture.segments[part],
+                workspace.rows[part],
+                target,
             )
-
-        self._run(work)
+        )
 
     def _run(self, work: Callable[[int], None]) -> None:
         """Call work(0) … work(threads - 1) at the same time and wait for all."""

@@ -15,8 +15,8 @@ from edge_mdda import coefficients
 from edge_mdda.parameters import Parameters
 
 Float = NDArray[np.float32]
-_LN2 = np.float32(np.log(2))
-_LOG = (0.99990167, -0.49787536, 0.31764983, -0.19376169, 0.08557006, -0.01833877)
+_TWO_LN2 = np.float32(2 * np.log(2))
+_LOG = (1.99980334, -0.99575072, 0.63529966, -0.38752338, 0.17114012, -0.03667754)
 _SINE = (3.14158202, -5.16714279, 2.54189901, -0.55463616)
 _COSINE = (0.9999933, -4.93393801, 4.04128382, -1.22212706)
 
@@ -36,11 +36,12 @@ def purify(image: Float, parameters: Parameters, seed: int) -> Float:
             ]
             denoised[scale] = [np.clip(plane, 0, 1) for plane in denoise(diffused, parameters)]
         for scale in parameters.scales:
-            near = (scale - 1, scale, scale + 1) if parameters.own_scale else (scale - 1, scale + 1)
+            near = (scale, scale - 1, scale + 1) if parameters.own_scale else (scale - 1, scale + 1)
             neighbours = [neighbour for neighbour in near if neighbour in sizes]
             levels[scale] = [mean([resize(denoised[n][c], *sizes[scale]) for n in neighbours]) for c in range(channels)]
     for c in range(channels):
-        fused[..., c] = mean([resize(levels[s][c], height, width) for s in parameters.scales])
+        own_first = sorted(parameters.scales, key=lambda scale: scale != 0)  # the order of a sum decides its last bit
+        fused[..., c] = mean([resize(levels[s][c], height, width) for s in own_first])
     return np.clip(fused, 0, 1)
 
 
@@ -59,9 +60,10 @@ def denoise(planes: list[Float], parameters: Parameters) -> list[Float]:
     return [primal_dual(plane[None], steps, isotropic)[0] for plane in planes]
 
 
-def gaussian(shape: tuple[int, ...], seed: int, block: int, scale: int, channel: int) -> Float:
+def gaussian(shape: tuple[int, int], seed: int, block: int, scale: int, channel: int) -> Float:
     """Standard normal samples of a plane: float32 (height, width)."""
-    return _normal(shape[0], shape[1], *coefficients.noise_key(seed, block, scale, channel))
+    ((key,),) = coefficients.noise_keys(seed, *(np.array([number]) for number in (block, scale, channel)))
+    return _normal(*shape, *key)
 
 
 def mean(planes: list[Float]) -> Float:
@@ -154,42 +156,32 @@ def _polynomial(x: Float, coefficients_: tuple[float, ...]) -> Float:
     return total
 
 
-def _normal(height: int, width: int, low: int, high: int) -> Float:
+def _normal(height: int, width: int, low: np.uint32, high: np.uint32) -> Float:
     half = (width + 1) // 2
-    low, high = np.uint32(low), np.uint32(high)
     h = np.arange(height * half, dtype=np.uint32).reshape(height, half) ^ low
     h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
     h = ((h ^ (h >> np.uint32(15))) + high) * np.uint32(0x846CA68B)
     h = h ^ (h >> np.uint32(16))
-    g = h * np.uint32(0x9E3779B1) + low
-    g = (g ^ (g >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
-    g = (g ^ (g >> np.uint32(12))) * np.uint32(0x297A2D39)
-    g = g ^ (g >> np.uint32(15))
-    odd = ((h >> np.uint32(9) << np.uint32(1)) | np.uint32(1)).astype(np.float32)
+    odd = (h >> np.uint32(16) << np.uint32(1) | np.uint32(1)).astype(np.float32)
     mantissa, exponent = np.frexp(odd)  # odd = mantissa 2^exponent, mantissa in [1/2, 1)
     t = mantissa * np.float32(2) - np.float32(1)
-    logarithm = t * _polynomial(t, _LOG)
-    squared = (25 - exponent).astype(np.float32) * _LN2 - logarithm
-    radius = np.sqrt(np.float32(2) * np.maximum(np.float32(0), squared))
-    x = g.astype(np.int32).astype(np.float32) * np.float32(2**-32)
-    sign = np.float32(1) - ((h >> np.uint32(7)) & np.uint32(2)).astype(np.float32)
+    radius = np.sqrt((18 - exponent).astype(np.float32) * _TWO_LN2 - t * _polynomial(t, _LOG))
+    angle = (h & np.uint32(0x7FFF)).astype(np.int32)
+    angle -= 2**15 * (angle >= 2**14)  # the upper of 15 bits is a sign
+    x = (angle.astype(np.float32) + np.float32(0.5)) * np.float32(2**-15)
     sine = x * _polynomial(x * x, _SINE)
-    cosine = _polynomial(x * x, _COSINE)
-    return np.concatenate([radius * sine, radius * cosine * sign], axis=1)[:, :width]
+    cosine = _polynomial(x * x, _COSINE) * np.where(h & np.uint32(0x8000), np.float32(-1), np.float32(1))
+    return np.concatenate([radius * sine, radius * cosine], axis=1)[:, :width]
 
 
 # The twins: the kernels' signatures.
 
 
-def normal(keys: NDArray[np.uint32], segments: NDArray[np.int64], out: Float) -> None:
-    """Twin of `kernels.dda.normal`."""
-    for (low, high), (offset, height, width, first, last) in zip(keys, segments, strict=True):
-        plane = out[offset : offset + height * width].reshape(height, width)
-        plane[first:last] = _normal(height, width, low, high)[first:last]
-
-
 def diffuse_denoise(
     source: Float,
+    sources: NDArray[np.int64],
+    taps: NDArray[np.int64],
+    weights: Float,
     keys: NDArray[np.uint32],
     sigma: np.float32,
     steps: Float,
@@ -198,14 +190,12 @@ def diffuse_denoise(
     scratch: Float,
     target: Float,
 ) -> None:
-    """Twin of `kernels.dda.diffuse_denoise`."""
-    for (low, high), (offset, height, width, first, last) in zip(keys, segments, strict=True):
-        plane = slice(offset, offset + height * width)
-        data = source[plane].reshape(height, width)
-        if sigma > 0:
-            data = data + sigma * _normal(height, width, low, high)
+    """Twin of `kernels.mdda.diffuse_denoise`."""
+    for number, offset, height, width, first, last, start, stop in segments:
+        data = mean(_resampled(source, sources[start:stop], height, width))
+        data = data + sigma * _normal(height, width, *keys[number])
         result = np.clip(primal_dual(data[None], steps, isotropic)[0], 0, 1)
-        target[plane].reshape(height, width)[first:last] = result[first:last]
+        target[offset : offset + height * width].reshape(height, width)[first:last] = result[first:last]
 
 
 def combine(
@@ -218,13 +208,21 @@ def combine(
     scratch: Float,
     target: Float,
 ) -> None:
-    """Twin of `kernels.pyramid.combine`."""
-    for offset, height, width, first, last, start, stop in segments:
-        planes = [
-            resize(source[o : o + h * w].reshape(h, w), height, width) for _, o, h, w, _, _ in sources[start:stop]
-        ]
-        result = np.clip(mean(planes), 0, 1) if clip else mean(planes)
+    """Twin of `kernels.mdda.combine`."""
+    for _, offset, height, width, first, last, start, stop in segments:
+        result = mean(_resampled(source, sources[start:stop], height, width))
+        result = np.clip(result, 0, 1) if clip else result
         target[offset : offset + height * width].reshape(height, width)[first:last] = result[first:last]
+
+
+def _resampled(source: Float, sources: NDArray[np.int64], height: int, width: int) -> list[Float]:
+    return [resize(source[o : o + h * w].reshape(h, w), height, width) for _, o, h, w, _, _ in sources]
+
+
+def normal(low: np.uint32, high: np.uint32, out: Float) -> None:
+    """Twin of `kernels.mdda.normal`."""
+    height, width = out.shape
+    out[:] = _normal(height, width, low, high)
 
 
 def joint_denoise(data: Float, steps: Float, isotropic: bool, px: Float, py: Float, bar: Float, u: Float) -> None:

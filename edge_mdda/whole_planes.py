@@ -9,22 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mdda import coefficients
-from edge_mdda.kernels import bregman, dda, joint
+from edge_mdda.kernels import bregman, joint, mdda
 from edge_mdda.parameters import Parameters
 from edge_mdda.workspace import CHANNELS, Plane, Workspace
 
 
-def draw(workspace: Workspace, part: int) -> None:
-    """Fill one thread's share of `workspace.denoised` with standard normal samples."""
-    dda.normal(workspace.keys[part], workspace.segments[part], workspace.denoised)
-
-
-def denoise(workspace: Workspace, parameters: Parameters, part: int, threads: int) -> None:
-    """Diffuse, denoise and project one thread's share of the levels, with the samples that `draw` left."""
+def diffuse_denoise(
+    workspace: Workspace,
+    parameters: Parameters,
+    keys: NDArray[np.uint32],
+    part: int,
+    threads: int,
+    planes: NDArray[np.float32],
+) -> None:
+    """Diffuse, denoise and project one thread's share of the levels in `planes`, a buffer of the workspace."""
     isotropic = parameters.total_variation == "isotropic"
     levels = [workspace.planes[i : i + CHANNELS] for i in range(0, len(workspace.planes), CHANNELS)]
-    for level in levels[part::threads]:
-        noisy = _diffuse(workspace, level, np.float32(parameters.standard_deviation))
+    for number in range(part, len(levels), threads):
+        level = levels[number]
+        noisy = _diffuse(
+            level, keys[number * CHANNELS : (number + 1) * CHANNELS], np.float32(parameters.standard_deviation), planes
+        )
         if len(workspace.steps) == 0:
             result = noisy
         elif parameters.channels == "joint":
@@ -37,12 +42,15 @@ def denoise(workspace: Workspace, parameters: Parameters, part: int, threads: in
             for plane, target in zip(noisy, result, strict=True):
                 bregman.denoise(plane, fidelity, penalty, parameters.iterations, isotropic, dx, dy, bx, by, target)
         for plane, values in zip(level, result, strict=True):
-            np.clip(values, 0, 1, out=plane.of(workspace.denoised))
+            np.clip(values, 0, 1, out=plane.of(planes))
 
 
-def _diffuse(workspace: Workspace, level: list[Plane], sigma: np.float32) -> NDArray[np.float32]:
-    noisy = np.stack([plane.of(workspace.denoised) for plane in level])
-    noisy *= sigma
-    for channel, plane in enumerate(level):
-        noisy[channel] += plane.of(workspace.current)
+def _diffuse(
+    level: list[Plane], keys: NDArray[np.uint32], sigma: np.float32, planes: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    noisy = np.empty((len(level), level[0].height, level[0].width), np.float32)
+    for plane, (low, high), samples in zip(level, keys, noisy, strict=True):
+        mdda.normal(low, high, samples)
+        samples *= sigma
+        samples += plane.of(planes)
     return noisy

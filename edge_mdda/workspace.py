@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mdda import coefficients
-from edge_mdda.kernels import pyramid
+from edge_mdda.kernels import mdda
 from edge_mdda.parameters import Parameters
 
 CHANNELS = 3
@@ -32,7 +32,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The jobs of one call of `kernels.pyramid.combine`: tables for all, a table of segments for each thread."""
+    """Target planes as means of source planes: tables for all, a table of segments (rows to write) for each thread."""
 
     sources: Table
     taps: Table
@@ -45,46 +45,50 @@ class Workspace:
 
     Attributes:
         planes: all levels' channels, in the order of the buffers.
-        current, denoised: float32 flat buffers, one plane after the other.
-        owners: for each thread, the planes its denoising segments belong to.
-        segments, keys: for each thread, the segments to denoise and room for their noise keys.
+        buffers: two of float32, flat, one plane after the other: what a block reads and what it writes.
+        build, aggregate, fuse: all planes from the image's, all planes from those of the near scales, the image's
+            planes from all scales.
+        rows: for each thread, the kernels' scratch.
     """
 
     def __init__(self, height: int, width: int, parameters: Parameters, threads: int):
         self.height, self.width = height, width
         self.planes = list(_planes(height, width, parameters.scales))
         size = sum(plane.height * plane.width for plane in self.planes)
-        self.current = np.zeros(size, np.float32)
-        self.denoised = np.zeros(size, np.float32)
+        self.buffers = np.zeros(size, np.float32), np.zeros(size, np.float32)
         self.steps = coefficients.steps(parameters.weight, parameters.iterations, parameters.step_sizes)
-        shares = share(self.planes, threads)
-        self.owners = [[plane for plane, _, _ in part] for part in shares]
-        self.segments = [
-            _table([(p.offset, p.height, p.width, first, last) for p, first, last in part], 5) for part in shares
-        ]
-        self.keys = [np.zeros((len(part), 2), np.uint32) for part in shares]
         widest = max(plane.width for plane in self.planes)
-        self.solver_rows = np.zeros((threads, 6, len(self.steps) + 3, widest + 2), np.float32)
-        self.mixing_rows = np.zeros((threads, 2, widest + 4), np.float32)
+        self.rows = np.zeros((threads, 6, len(self.steps) + 3, widest + 4), np.float32)
 
-        own = [plane for plane in self.planes if plane.scale == 0]
+        self.image_planes = [plane for plane in self.planes if plane.scale == 0]
         near = (-1, 0, 1) if parameters.own_scale else (-1, 1)
-        self.image_planes = own
-        self.build = self._mixture([p for p in self.planes if p.scale != 0], lambda target, s: s.scale == 0, threads)
+        self.build = self._mixture(self.planes, lambda target, source: source.scale == 0, threads)
         self.aggregate = self._mixture(self.planes, lambda target, s: s.scale - target.scale in near, threads)
-        self.fuse = self._mixture(own, lambda target, s: True, threads)
+        self.fuse = self._mixture(self.image_planes, lambda target, source: True, threads)
+
+    def noise_keys(self, seed: int, blocks: int) -> NDArray[np.uint32]:
+        """Keys of the planes' noise in each block: uint32 (blocks, planes, 2)."""
+        scales, channels = np.array([(plane.scale, plane.channel) for plane in self.planes]).T
+        return coefficients.noise_keys(seed, np.arange(blocks), scales, channels)
 
     def _mixture(self, targets: list[Plane], wanted: Callable[[Plane, Plane], bool], threads: int) -> Mixture:
         tables = _Tables()
         lines: dict[Plane, tuple[int, int]] = {}
         for target in targets:
             start = len(tables.sources)
-            for source in self.planes:
+            # The plane of the target's own size first: the kernel starts with it.
+            for source in sorted(self.planes, key=lambda plane: plane.scale != target.scale):
                 if source.channel == target.channel and wanted(target, source):
                     tables.add(source, target)
             lines[target] = (start, len(tables.sources))
         segments = [
-            _table([(p.offset, p.height, p.width, first, last, *lines[p]) for p, first, last in part], 7)
+            _table(
+                [
+                    (self.planes.index(p), p.offset, p.height, p.width, first, last, *lines[p])
+                    for p, first, last in part
+                ],
+                8,
+            )
             for part in share(targets, threads)
         ]
         return Mixture(_table(tables.sources, 6), *tables.stacked(), segments)
@@ -148,11 +152,11 @@ def _planes(height: int, width: int, scales: tuple[int, ...]) -> Iterator[Plane]
 
 def _how(source: Plane, target: Plane) -> int:
     if source.scale == target.scale:
-        return pyramid.SAME
+        return mdda.SAME
     if source.scale > target.scale:
-        return pyramid.NEAREST_HALF if source.width == 2 * target.width else pyramid.NEAREST
+        return mdda.NEAREST_HALF if source.width == 2 * target.width else mdda.NEAREST
     ratio = target.width / source.width
-    return {2.0: pyramid.BICUBIC_DOUBLE, 4.0: pyramid.BICUBIC_QUADRUPLE}.get(ratio, pyramid.BICUBIC)
+    return {2.0: mdda.BICUBIC_DOUBLE, 4.0: mdda.BICUBIC_QUADRUPLE}.get(ratio, mdda.BICUBIC)
 
 
 def _table(rows: list[tuple[int, ...]], columns: int) -> Table:

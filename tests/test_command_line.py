@@ -18,7 +18,7 @@ def test_warmup_says_where_the_kernels_are_kept() -> None:
     assert process.returncode == 0
     assert errors(process) == []
     place = Path(process.stdout.decode().rstrip().rpartition("kept in ")[2])
-    assert list(place.glob("dda.*.nbi"))
+    assert list(place.glob("mdda.*.nbi"))
 
 
 def test_the_version_is_that_of_the_package() -> None:

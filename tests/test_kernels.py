@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_mdda import coefficients, reference
-from edge_mdda.kernels import bregman, dda, joint
+from edge_mdda.kernels import bregman, joint, mdda
 from edge_mdda.parameters import Parameters
 from edge_mdda.workspace import Workspace
 from tests.conftest import draw
@@ -14,36 +14,31 @@ from tests.conftest import draw
 SHAPES = [(32, 32), (33, 57), (64, 40), (101, 35)]
 
 
-def flat_planes(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two planes one after the other, their keys, and segments: the first cut in three, the second whole."""
-    height, width = shape
-    planes = np.ascontiguousarray(draw(height, width).transpose(2, 0, 1)[:2]).ravel()
-    size = height * width
-    cuts = [(0, 0, 5), (0, 5, 20), (0, 20, height), (size, 0, height)]
-    segments = np.array([(offset, height, width, first, last) for offset, first, last in cuts])
-    keys = np.array([coefficients.noise_key(1, 0, 0, channel) for channel in (0, 0, 0, 1)], np.uint32)
-    return planes, keys, segments
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("isotropic", [True, False])
-@pytest.mark.parametrize(("sigma", "iterations"), [(0.0, 0), (0.125, 0), (0.0, 7), (0.125, 1), (0.125, 10)])
-def test_diffuse_denoise_equals_its_twin(shape, isotropic, sigma, iterations):
-    source, keys, segments = flat_planes(shape)
-    steps = coefficients.steps(0.06, iterations)
-    scratch = np.full((6, iterations + 3, shape[1] + 2), np.nan, np.float32)
+@pytest.mark.parametrize(("sigma", "iterations"), [(0.0, 0), (0.125, 0), (0.0, 7), (0.125, 1), (0.125, 2), (0.125, 10)])
+@pytest.mark.parametrize("mixture", ["build", "aggregate"])
+@pytest.mark.parametrize("threads", [1, 5])
+def test_diffuse_denoise_equals_its_twin(shape, isotropic, sigma, iterations, mixture, threads):
+    workspace, source = prepare(shape, Parameters(iterations=iterations), threads)
+    jobs = getattr(workspace, mixture)
+    keys = workspace.noise_keys(1, 1)[0]
+    workspace.rows[:] = np.nan  # nothing may be read that was not written
     fast, slow = np.zeros_like(source), np.zeros_like(source)
-    dda.diffuse_denoise(source, keys, np.float32(sigma), steps, isotropic, segments, scratch, fast)
-    reference.diffuse_denoise(source, keys, np.float32(sigma), steps, isotropic, segments, scratch, slow)
+    for part in range(threads):
+        tables = source, jobs.sources, jobs.taps, jobs.weights
+        numbers = keys, np.float32(sigma), workspace.steps, isotropic, jobs.segments[part], workspace.rows[part]
+        mdda.diffuse_denoise(*tables, *numbers, fast)
+        reference.diffuse_denoise(*tables, *numbers, slow)
     np.testing.assert_array_equal(fast, slow)
+    assert slow.any()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_normal_equals_its_twin(shape):
-    source, keys, segments = flat_planes(shape)
-    fast, slow = np.zeros_like(source), np.zeros_like(source)
-    dda.normal(keys, segments, fast)
-    reference.normal(keys, segments, slow)
+    fast, slow = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    mdda.normal(np.uint32(2**31 + 5), np.uint32(7), fast)
+    reference.normal(np.uint32(2**31 + 5), np.uint32(7), slow)
     np.testing.assert_array_equal(fast, slow)
 
 
@@ -52,18 +47,21 @@ def test_normal_equals_its_twin(shape):
 @pytest.mark.parametrize("mixture", ["build", "aggregate", "fuse"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_combine_equals_its_twin(shape, scales, mixture, threads):
-    from edge_mdda.kernels import pyramid
-
-    workspace = Workspace(*shape, Parameters(scales=scales), threads)
-    source = np.random.default_rng(0).random(workspace.current.size, dtype=np.float32)
+    workspace, source = prepare(shape, Parameters(scales=scales), threads)
     jobs = getattr(workspace, mixture)
     fast, slow = np.zeros_like(source), np.zeros_like(source)
     for part in range(threads):
-        arguments = (jobs.sources, jobs.taps, jobs.weights, True, jobs.segments[part], workspace.mixing_rows[part])
-        pyramid.combine(source, *arguments, fast)
+        arguments = jobs.sources, jobs.taps, jobs.weights, True, jobs.segments[part], workspace.rows[part, 5]
+        mdda.combine(source, *arguments, fast)
         reference.combine(source, *arguments, slow)
     np.testing.assert_array_equal(fast, slow)
     assert slow.any()
+
+
+def prepare(shape: tuple[int, int], parameters: Parameters, threads: int) -> tuple[Workspace, np.ndarray]:
+    """A workspace, and random values for all its planes."""
+    workspace = Workspace(*shape, parameters, threads)
+    return workspace, np.random.default_rng(0).random(workspace.buffers[0].size, dtype=np.float32)
 
 
 @pytest.mark.parametrize("isotropic", [True, False])

@@ -24,10 +24,9 @@ def test_the_loops_compute_what_their_rates_are_called_after():
 def test_the_share_is_that_of_the_unit_that_is_busy_longest(monkeypatch):
     # In the order of measurement: multiply-add, root, move, ten iterations, four iterations, noise.
     count, pixels = 1000 * 2048, roofline.SIDE**2
-    few, many = roofline.ITERATIONS
-    times = iter(
-        [0.01 * count * roofline.CHAINS, 0.4 * count, 0.001 * 4 * count, many * pixels, few * pixels, 2 * pixels]
-    )
+    peaks = [0.01 * count * roofline.CHAINS, 0.4 * count, 0.001 * 4 * count]
+    few, many = (iterations * 3 * pixels for iterations in roofline.ITERATIONS)  # three channels
+    times = iter([*peaks, many, few, 2 * pixels])
     monkeypatch.setattr(roofline, "fastest", lambda call: next(times))
     measured = roofline.measure()
     assert measured["bound by root and division, ns a pixel and iteration"] == pytest.approx(0.4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import types
 
-from edge_mdda.kernels import dda, pyramid
+from edge_mdda.kernels import mdda
 
 ROW, ONE, COUNT, YES = types.Array(types.float32, 1, "C"), types.float32, types.int64, types.boolean
 KEY = types.uint32
@@ -18,13 +18,14 @@ RING = types.Array(types.float32, 2, "C")
 
 # Loops and what each must do in vectors of at least four float32.
 LOOPS = {
-    "normal": (dda._normal_row, (COUNT, COUNT, KEY, KEY, ROW), "sqrt"),
-    "first ascend": (dda._first_ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
-    "ascend": (dda._ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
-    "descend": (dda._descend, (*[RING] * 5, COUNT, COUNT, ONE, ONE, ONE, ONE, YES, COUNT), "add"),
-    "bicubic rows": (pyramid._mix_rows, (ROW, ROW, ROW, ROW, ROW, COUNT, ROW), "add"),
-    "bicubic columns, doubled": (pyramid._bicubic_double, (ROW, ROW, ROW, COUNT, ROW), "add"),
-    "bicubic columns, quadrupled": (pyramid._bicubic_quadruple, (ROW, RING, COUNT, ROW), "add"),
+    "diffuse": (mdda._diffuse_row, (COUNT, COUNT, KEY, KEY, ONE, ROW, ONE, ROW), "sqrt"),
+    "first ascend": (mdda._first_ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
+    "ascend": (mdda._ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
+    "descend": (mdda._descend, (*[RING] * 5, COUNT, COUNT, ONE, ONE, ONE, ONE, YES, COUNT), "add"),
+    "finish": (mdda._finish, (*[RING] * 4, COUNT, COUNT, ONE, ONE, ONE, YES, COUNT, ROW), "add"),
+    "bicubic rows": (mdda._mix_rows, (ROW, ROW, ROW, ROW, ROW, COUNT, ROW), "add"),
+    "bicubic columns, doubled": (mdda._bicubic_double, (ROW, ROW, ROW, COUNT, ROW), "add"),
+    "bicubic columns, quadrupled": (mdda._bicubic_quadruple, (ROW, RING, COUNT, ROW), "add"),
 }
 PATTERNS = {
     "aarch64": {"sqrt": r"\bfsqrt\s+v\d+\.4s", "add": r"\bf(add|mla)\s+v\d+\.4s"},

@@ -1,6 +1,6 @@
 """How far the TV kernel is from what this machine's core can do: peak rates, measured in the same run, and its share.
 
-One iteration of `kernels.dda` on one pixel takes one square root, one division, `OPERATIONS` other float32 operations,
+One iteration of `kernels.mdda` on one pixel takes one square root, one division, `OPERATIONS` other float32 operations,
 and `BYTES` read from or written to the ring of rows. Whichever of the units doing these would be busy longest bounds
 the time (Williams, Waterman, Patterson, "Roofline", CACM 2009). The peaks are those of loops that Numba compiles, as it
 does the kernel, not the data sheet's; every other operation is charged as half of a fused multiply-add pair would be.
@@ -16,8 +16,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from edge_mdda import coefficients
-from edge_mdda.kernels import dda
+from edge_mdda import Parameters
+from edge_mdda.kernels import mdda
+from edge_mdda.workspace import Workspace
 
 Floats = NDArray[np.float32]
 HALF, ONE = np.float32(0.5), np.float32(1)
@@ -78,20 +79,19 @@ def measure() -> dict[str, float]:
     root = fastest(lambda: _root(near, out, times)) / count
     move = fastest(lambda: _move(*streams, times)) / (count * 4)
 
-    plane = random.random(SIDE * SIDE, np.float32)
-    result = np.empty_like(plane)
-    segment = np.array([[0, SIDE, SIDE, 0, SIDE]], np.int64)
-    keys = np.array([[1, 2]], np.uint32)
-
     def denoise(iterations: int) -> float:
-        steps = coefficients.steps(0.06, iterations)
-        scratch = np.zeros((6, iterations + 3, SIDE + 2), np.float32)
-        arguments = (plane, keys, np.float32(0), steps, True, segment, scratch, result)
-        return fastest(lambda: dda.diffuse_denoise(*arguments)) / plane.size
+        workspace = Workspace(SIDE, SIDE, Parameters(scales=(0,), iterations=iterations), threads=1)
+        source, target = workspace.buffers
+        source[:] = random.random(source.size, np.float32)
+        jobs = workspace.aggregate
+        tables = source, jobs.sources, jobs.taps, jobs.weights, workspace.noise_keys(1, 1)[0], np.float32(0)
+        numbers = workspace.steps, True, jobs.segments[0], workspace.rows[0], target
+        return fastest(lambda: mdda.diffuse_denoise(*tables, *numbers)) / source.size
 
     few, many = ITERATIONS
     iteration = (denoise(many) - denoise(few)) / (many - few)
-    noise = fastest(lambda: dda.normal(keys, segment, result)) / result.size
+    samples = np.empty((SIDE, SIDE), np.float32)
+    noise = fastest(lambda: mdda.normal(np.uint32(1), np.uint32(2), samples)) / samples.size
     bounds = {"root and division": root, "operations": OPERATIONS * multiply_add, "bytes": BYTES * move}
     return {
         "multiply-add, ns each": multiply_add,
