@@ -88,6 +88,13 @@ def test_help_version_and_argument_errors_import_nothing_heavy() -> None:
     assert process.stdout.endswith("checked\n"), process.stderr
 
 
+def test_the_kernels_are_loaded_without_scipy(tmp_path: Path) -> None:
+    # Stands for an installed SciPy, which the test environment need not have.
+    (tmp_path / "scipy.py").write_text("raise SystemExit('SciPy was imported')\n")
+    process = run("warmup", PYTHONPATH=str(tmp_path))
+    assert process.returncode == 0, process.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["classify", "--help"], ["--version"]])
 def test_help_and_version_answer_a_full_disk_and_a_closed_pipe(arguments: list[str]) -> None:
     reading, writing = os.pipe()
