@@ -69,7 +69,7 @@ def presets(report: dict[str, Any]) -> str:
         best = max(choice["candidates"], key=lambda row: row["score"])
         figures.append((f"`{name}`", *evaluate.cells(choice["chosen"]), len(choice["candidates"])))
         figures.append((f"{name}, best score", *evaluate.cells(best), ""))
-        figures.append((f"{name}, classical steps, 10 iterations", *evaluate.cells(choice["classical"]), ""))
+        figures += [(f"{name}, {how}", *evaluate.cells(variant), "") for how, variant in choice["variants"].items()]
     attack = report["attack"]
     parts = [
         card_page.table(("preset", "σ", "blocks K", "weight w", "iterations", "scales"), parameters),
