@@ -37,11 +37,18 @@ def test_our_energy_gap_is_no_larger_than_that_of_scikit_image(preset):
     assert gaps[f"edge_mdda, {preset.iterations} iterations"] < 0.9
 
 
-def test_contenders_take_turns_and_the_first_round_is_not_counted():
+def test_contenders_take_turns_and_the_first_round_is_not_counted(monkeypatch):
+    monkeypatch.setattr(benchmark, "TURN", 0)
     calls: list[str] = []
     times = benchmark.interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
     assert calls == ["a", "b"] * 4
     assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3}
+
+
+def test_a_turn_of_a_short_call_is_the_median_of_several(monkeypatch):
+    clock = iter([0, 0.010, 1, 1.030, 2, 2.020])
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: next(clock))
+    assert benchmark._turn(lambda: None) == pytest.approx(20)
 
 
 def test_ratios_are_taken_round_by_round_and_only_of_what_is_comparable():

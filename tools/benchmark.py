@@ -33,6 +33,7 @@ from tools import scikit_image_pipeline as pipeline
 # PAPER_SMALL with as many iterations as bring its energy gap to that of scikit-image's Chambolle at its default stop.
 EQUAL_GAP = "paper-small (equal gap)"
 MOST_ITERATIONS = 40
+TURN = 60  # milliseconds
 
 Contender = Callable[[], object]
 
@@ -62,15 +63,24 @@ def contenders(
 
 
 def interleave(calls: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each call in each round: all calls in turn within a round, after one round not counted."""
+    """Milliseconds of each call in each round: all in turn within a round, after one round not counted."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for counted in [False] + [True] * rounds:
         for name, call in calls.items():
-            start = time.perf_counter()
-            call()
+            taken = _turn(call)
             if counted:
-                times[name].append((time.perf_counter() - start) * 1000)
+                times[name].append(taken)
     return times
+
+
+def _turn(call: Contender) -> float:
+    """Median milliseconds of a call that is repeated for `TURN`: of short ones the steady state, not the cold first."""
+    taken: list[float] = []
+    while not taken or sum(taken) < TURN:
+        start = time.perf_counter()
+        call()
+        taken.append((time.perf_counter() - start) * 1000)
+    return float(np.median(taken))
 
 
 def spread(values: list[float]) -> dict[str, float]:
