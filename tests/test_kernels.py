@@ -34,6 +34,15 @@ def test_diffuse_denoise_equals_its_twin(shape, isotropic, sigma, iterations, mi
     assert slow.any()
 
 
+def test_shrinking_brings_any_vector_onto_the_unit_disc():
+    lengths = np.concatenate([[0], np.geomspace(1e-18, 1e18, 100_001)]).astype(np.float32)
+    squared = lengths * lengths
+    np.testing.assert_array_equal([mdda._shrink(value) for value in squared], reference._shrink(squared))
+    shrunk = lengths * reference._shrink(squared)
+    np.testing.assert_allclose(shrunk, np.minimum(1, lengths), rtol=7e-4)
+    assert (shrunk <= lengths).all()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_normal_equals_its_twin(shape):
     fast, slow = np.zeros(shape, np.float32), np.zeros(shape, np.float32)

@@ -19,8 +19,8 @@ RING = types.Array(types.float32, 2, "C")
 # Loops and what each must do in vectors of at least four float32.
 LOOPS = {
     "diffuse": (mdda._diffuse_row, (COUNT, COUNT, KEY, KEY, ONE, ROW, ONE, ROW), "sqrt"),
-    "first ascend": (mdda._first_ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
-    "ascend": (mdda._ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "sqrt"),
+    "first ascend": (mdda._first_ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "shift"),
+    "ascend": (mdda._ascend, (*[RING] * 3, COUNT, COUNT, ONE, YES, COUNT), "shift"),
     "descend": (mdda._descend, (*[RING] * 5, COUNT, COUNT, ONE, ONE, ONE, ONE, YES, COUNT), "add"),
     "finish": (mdda._finish, (*[RING] * 4, COUNT, COUNT, ONE, ONE, ONE, YES, COUNT, ROW), "add"),
     "bicubic rows": (mdda._mix_rows, (ROW, ROW, ROW, ROW, ROW, COUNT, ROW), "add"),
@@ -28,8 +28,8 @@ LOOPS = {
     "bicubic columns, quadrupled": (mdda._bicubic_quadruple, (ROW, RING, COUNT, ROW), "add"),
 }
 PATTERNS = {
-    "aarch64": {"sqrt": r"\bfsqrt\s+v\d+\.4s", "add": r"\bf(add|mla)\s+v\d+\.4s"},
-    "x86_64": {"sqrt": r"\bv?sqrtps\s", "add": r"\bv?addps\s"},
+    "aarch64": {"sqrt": r"\bfsqrt\s+v\d+\.4s", "add": r"\bf(add|mla)\s+v\d+\.4s", "shift": r"\bsshr\s+v\d+\.4s"},
+    "x86_64": {"sqrt": r"\bv?sqrtps\s", "add": r"\bv?addps\s", "shift": r"\bv?psrad\s"},
 }
 
 

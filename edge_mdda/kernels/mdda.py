@@ -33,6 +33,7 @@ L0, L1, L2 = np.float32(1.99980334), np.float32(-0.99575072), np.float32(0.63529
 L3, L4, L5 = np.float32(-0.38752338), np.float32(0.17114012), np.float32(-0.03667754)
 S0, S1, S2, S3 = np.float32(3.14158202), np.float32(-5.16714279), np.float32(2.54189901), np.float32(-0.55463616)
 C0, C1, C2, C3 = np.float32(0.9999933), np.float32(-4.93393801), np.float32(4.04128382), np.float32(-1.22212706)
+MAGIC, K0, K1 = np.int32(0x5F1FFFF9), np.float32(1.68191391), np.float32(0.703952253)
 # How a source comes to the target's size (first column of `sources`).
 SAME, NEAREST, NEAREST_HALF, BICUBIC, BICUBIC_DOUBLE, BICUBIC_QUADRUPLE = 0, 1, 2, 3, 4, 5
 
@@ -200,6 +201,17 @@ def _sum_row(
     return total
 
 
+@njit(inline="always")
+def _shrink(squared: np.float32) -> np.float32:
+    """min(1, 1 / √squared) within 0.07 %: what brings a vector onto the unit disc.
+
+    One step of Newton's method from a shifted exponent, with the constants of J. Kadlec, "Řeřicha" (2010).
+    """
+    bits = np.float32(squared).view(np.int32)
+    y = np.float32(np.int32(MAGIC - (bits >> np.int32(1))).view(np.float32))
+    return min(ONE, y * (K0 - K1 * ((squared * y) * y)))
+
+
 @njit(cache=True, nogil=True)
 def _ascend(
     bar: Floats, px: Floats, py: Floats, row: int, below: int, step: np.float32, isotropic: bool, width: int
@@ -209,7 +221,7 @@ def _ascend(
         for j in range(width):
             a = px[row, j] + step * (bar[below, j] - bar[row, j])
             b = py[row, j + 1] + step * (bar[row, j + 1] - bar[row, j])
-            scale = ONE / max(ONE, math.sqrt(a * a + b * b))
+            scale = _shrink(a * a + b * b)
             px[row, j] = a * scale
             py[row, j + 1] = b * scale
     else:
@@ -255,7 +267,7 @@ def _first_ascend(
         a = step * (data[below, j] - data[row, j])
         b = step * (data[row, j + 1] - data[row, j])
         if isotropic:
-            scale = ONE / max(ONE, math.sqrt(a * a + b * b))
+            scale = _shrink(a * a + b * b)
             px[row, j] = a * scale
             py[row, j + 1] = b * scale
         else:
