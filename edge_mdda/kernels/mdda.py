@@ -10,10 +10,13 @@ is a ring of iterations + 2 rows, which stays in the first cache levels at every
 Kept, with what it brought on a Zen 3: the first iteration apart, where p = 0 and u = f need not be read or written, 5
 to 12 % of the solver; rows passed by their number instead of as slices, 3 to 9 %; mixing, noise, solver and projection
 in one pass instead of three, and one hash for two samples instead of two, together 21 % of `PAPER_SMALL` and 27 % of
-`EDGE`. Tried and left out: one `_ascend` that is told which iteration is the first, 5 to 20 % slower; both row loops of
-an iteration fused into one, 0.9 ns a pixel instead of 0.75; a Newton reciprocal square root for the exact square root
-and divide, 0.55 ns instead of 0.39 in `_ascend`; the dual variable kept from the block before, which holds that
-block's noise: twice the energy gap of p = 0 after 3 to 5 iterations.
+`EDGE`. One Newton step instead of a root and a division is as fast there, at the same energy; it is for cores that
+divide slowly: by llvm-mca's model of a cortex-a72, 68 cycles for 4 pixels of `_ascend` become 18.
+
+Tried and left out: one `_ascend` that is told which iteration is the first, 5 to 20 % slower; both row loops of an
+iteration fused into one, 0.9 ns a pixel instead of 0.75; three Newton steps, 0.55 ns instead of 0.39 in `_ascend`; the
+dual variable kept from the block before, which holds that block's noise: twice the energy gap of p = 0 after 3 to 5
+iterations.
 """
 
 import math
@@ -33,7 +36,7 @@ L0, L1, L2 = np.float32(1.99980334), np.float32(-0.99575072), np.float32(0.63529
 L3, L4, L5 = np.float32(-0.38752338), np.float32(0.17114012), np.float32(-0.03667754)
 S0, S1, S2, S3 = np.float32(3.14158202), np.float32(-5.16714279), np.float32(2.54189901), np.float32(-0.55463616)
 C0, C1, C2, C3 = np.float32(0.9999933), np.float32(-4.93393801), np.float32(4.04128382), np.float32(-1.22212706)
-MAGIC, K0, K1 = np.int32(0x5F1FFFF9), np.float32(1.68191391), np.float32(0.703952253)
+GUESS, NEWTON = np.int32(0x5F0B3871), np.float32(1.89099034)
 # How a source comes to the target's size (first column of `sources`).
 SAME, NEAREST, NEAREST_HALF, BICUBIC, BICUBIC_DOUBLE, BICUBIC_QUADRUPLE = 0, 1, 2, 3, 4, 5
 
@@ -203,13 +206,14 @@ def _sum_row(
 
 @njit(inline="always")
 def _shrink(squared: np.float32) -> np.float32:
-    """min(1, 1 / √squared) within 0.07 %: what brings a vector onto the unit disc.
+    """min(1, 1 / √squared) within 0.09 %: what brings a vector onto the unit disc.
 
-    One step of Newton's method from a shifted exponent, with the constants of J. Kadlec, "Řeřicha" (2010).
+    A step of Newton's method from a shifted exponent (Lomont, "Fast inverse square root", 2003), as y (c - squared y²),
+    which starts at 0.79 / √squared and needs no factor; both constants by search over [1, 4).
     """
     bits = np.float32(squared).view(np.int32)
-    y = np.float32(np.int32(MAGIC - (bits >> np.int32(1))).view(np.float32))
-    return min(ONE, y * (K0 - K1 * ((squared * y) * y)))
+    y = np.float32(np.int32(GUESS - (bits >> np.int32(1))).view(np.float32))
+    return min(ONE, y * (NEWTON - (squared * y) * y))
 
 
 @njit(cache=True, nogil=True)
