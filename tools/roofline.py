@@ -2,9 +2,9 @@
 
 One iteration of `kernels.mdda` on one pixel takes `OPERATIONS` operations on 32-bit lanes, and `BYTES` read from or
 written to the ring of rows. Whichever of the units doing these would be busy longest bounds the time (Williams,
-Waterman, Patterson, "Roofline", CACM 2009). The peaks are those of loops that Numba compiles, as it does the kernel, not
-the data sheet's; an operation is charged as much as a fused multiply-add. The rate of a root and a division is there to
-show what the kernel would pay for an exact projection.
+Waterman, Patterson, "Roofline", CACM 2009). The peaks are those of loops that Numba compiles, as it does the kernel,
+not the data sheet's; an operation is charged as much as a fused multiply-add. The rate of a root and a division is
+there to show what the kernel would pay for an exact projection.
 """
 
 from __future__ import annotations
