@@ -29,3 +29,11 @@ def test_the_page_of_the_project_has_all_its_sections_filled():
     sections = re.findall(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", README.read_text(), re.DOTALL)
     assert [name for name, _ in sections] == ["example", "model", "benchmark", "growth", "arm64", "presets"]
     assert all(len(content) > 200 for _, content in sections)
+
+
+def test_the_page_of_the_models_has_every_bundle_of_the_folder():
+    models = README.parent / "models"
+    (section,) = re.findall(
+        r"<!-- generated: bundles -->\n(.*?)<!-- end -->", (models / "README.md").read_text(), re.DOTALL
+    )
+    assert section.strip() == readme.bundles(models)
