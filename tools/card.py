@@ -1,4 +1,4 @@
-"""Measure a bundle's model and write its card: card.json and README.md.
+"""Measure a bundle's model and write its card: card.json, README.md and the figure of its confusion matrices.
 
     python -m tools.card models/mobilenet_v2 --float runs/purified/model_float.tflite \\
         --recipe tools/recipes/purified.toml --plain models/plain.json --seeds 5 --cache runs/card
@@ -266,15 +266,10 @@ def command(folder: Path, float_model: Path, options: dict[str, object]) -> str:
 
 
 def publish(folder: Path, card: dict[str, Any]) -> None:
-    """Write a bundle's card.json, README.md and figure.
-
-    Other tools that measure the bundle leave their records in its folder; this is where those get into the card and
-    into its page, as further sections: title and Markdown.
-    """
-    sections: dict[str, str] = {}
+    """Write a bundle's card.json, README.md and figure: the one place where sections are put together."""
     atomic.write(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     atomic.write(folder / FIGURE, confusion.draw(*card_page.matrices(card)))
-    atomic.write(folder / "README.md", card_page.write(card, sections))
+    atomic.write(folder / "README.md", card_page.write(card))
     model.load(folder)  # what was written is what the device accepts
 
 
@@ -294,7 +289,7 @@ def main(
     recipe_file: Annotated[Path | None, typer.Option("--recipe", help="The recipe it was trained by.")] = None,
     seeds: Annotated[int, typer.Option(help="Purifications of each image.", min=1, max=evaluate.SEED_STRIDE)] = 1,
     plain_record: Annotated[
-        Path | None, typer.Option("--plain", help="Record of tools.evaluate --split test: the best plain model's.")
+        Path | None, typer.Option("--plain", help="The best plain model's record: tools.evaluate --split test.")
     ] = None,
     minutes: Annotated[float | None, typer.Option("--training-minutes", help="How long it trained.", min=0)] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many images of each split: a trial.", min=1)] = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Card = dict[str, Any]
@@ -209,6 +209,8 @@ def training(card: Card) -> str:
     if recipe.get("attacked_share"):
         radii = ", ".join(map(str, recipe["radii"]))
         parts.append(f"{percent(recipe['attacked_share'])} of the views were attacked at a radius of {radii} / 255.")
+    if recipe.get("distillation"):
+        parts.append(f"{percent(recipe['distillation'])} of the loss is the distance from a teacher's answers.")
     parts.append(lasted)
     return " ".join(parts)
 
@@ -263,12 +265,8 @@ def both(measured: dict[str, Any]) -> str:
     return f"{percent(measured['accuracy'])} / {percent(measured['balanced_accuracy'])}"
 
 
-def write(card: Card, more: Mapping[str, str] | None = None) -> str:
-    """The whole README, Markdown.
-
-    Args:
-        more: further sections, title and Markdown, put before those of training.
-    """
+def write(card: Card) -> str:
+    """The whole README, Markdown."""
     licence, seeds = card["licence"], next(iter(card["measured"]["purified"].values()))["int8"]["seeds"]
     codes = ", ".join(card["measured"]["raw"]["val"]["int8"]["classes"])
     curves = card["training"]["curves"]
@@ -298,7 +296,6 @@ def write(card: Card, more: Mapping[str, str] | None = None) -> str:
             "Expected calibration error, 15 bins; the temperature was fitted on `val` as it came and divides the "
             f"logits.\n\n{calibration(card)}"
         ),
-        **(more or {}),
         "Training": (
             f"{training(card)} Training, calibration of the int8 ranges: `train`; every choice: `val`; `test` and "
             f"`external` are only reported.\n\n{images(card)}"
