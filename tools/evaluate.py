@@ -167,36 +167,6 @@ def summarise(
     }
 
 
-def summarise_seeds(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], classes: Sequence[str], temperature: float = 1.0
-) -> dict[str, Any]:
-    """The metrics of repeated purifications, logits (seeds, N, classes): means over the seeds, and the range of them.
-
-    The intervals are bootstraps over the images, each with the part of its seeds that were answered rightly.
-    """
-    passes = [summarise(repetition, labels, classes, temperature) for repetition in logits]
-    summary: dict[str, Any] = {"images": len(labels), "seeds": len(passes)}
-    for name in ("accuracy", "balanced_accuracy", "log_loss", "calibration_error"):
-        values = [each[name] for each in passes]
-        summary[name] = float(np.mean(values))
-        summary[f"{name}_range"] = [min(values), max(values)]
-    summary["accuracy_95"], summary["balanced_accuracy_95"] = metrics.bootstrap(right(logits, labels), labels)
-    summary["classes"] = {
-        code: {
-            "images": found["images"],
-            "sensitivity": None if found["sensitivity"] is None else _mean(passes, code, "sensitivity"),
-            "specificity": None if found["specificity"] is None else _mean(passes, code, "specificity"),
-        }
-        for code, found in passes[0]["classes"].items()
-    }
-    summary["confusion"] = np.mean([each["confusion"] for each in passes], axis=0).tolist()
-    return summary
-
-
-def _mean(passes: list[dict[str, Any]], code: str, name: str) -> float:
-    return float(np.mean([each["classes"][code][name] for each in passes]))
-
-
 def right(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """The part of its seeds for which each image is answered rightly, (N,), of logits (seeds, N, classes)."""
     return np.asarray((logits.argmax(axis=2) == labels).mean(axis=0))
@@ -214,6 +184,30 @@ def difference(
         "balanced_accuracy_difference": float(np.mean([gains[labels == index].mean() for index in np.unique(labels)])),
         "balanced_accuracy_difference_95": balanced,
     }
+
+
+def summarise_seeds(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], classes: Sequence[str], temperature: float = 1.0
+) -> dict[str, Any]:
+    """The metrics of repeated purifications, logits (seeds, N, classes): means over the seeds, and the range of them.
+
+    The intervals are bootstraps over the images, each with the part of its seeds that were answered rightly.
+    """
+    passes = [summarise(repetition, labels, classes, temperature) for repetition in logits]
+    summary: dict[str, Any] = {"images": len(labels), "seeds": len(passes)}
+    for name in ("accuracy", "balanced_accuracy", "log_loss", "calibration_error"):
+        values = [each[name] for each in passes]
+        summary[name] = float(np.mean(values))
+        summary[f"{name}_range"] = [min(values), max(values)]
+    summary["accuracy_95"], summary["balanced_accuracy_95"] = metrics.bootstrap(right(logits, labels), labels)
+    summary["confusion"] = np.mean([each["confusion"] for each in passes], axis=0).tolist()
+    summary["classes"] = {}
+    for code, found in passes[0]["classes"].items():
+        summary["classes"][code] = {"images": found["images"]}
+        for name in ("sensitivity", "specificity"):
+            parts = [each["classes"][code][name] for each in passes]
+            summary["classes"][code][name] = None if None in parts else float(np.mean(parts))
+    return summary
 
 
 def cells(figures: dict[str, Any]) -> list[str]:
