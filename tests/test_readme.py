@@ -37,3 +37,10 @@ def test_the_page_of_the_models_has_every_bundle_of_the_folder():
         r"<!-- generated: bundles -->\n(.*?)<!-- end -->", (models / "README.md").read_text(), re.DOTALL
     )
     assert section.strip() == readme.bundles(models)
+
+
+def test_a_folder_without_measured_bundles_is_refused(tmp_path: Path):
+    (tmp_path / "converted").mkdir()
+    (tmp_path / "converted" / "card.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"expected a bundle with a card of tools[.]card in .*, got none"):
+        readme.bundles(tmp_path)

@@ -59,8 +59,12 @@ def model(card: dict[str, Any]) -> str:
 
 
 def bundles(folder: Path) -> str:
-    """The table of all bundles in a folder, made of their cards."""
-    return card_page.overview([json.loads(card.read_text()) for card in sorted(folder.glob("*/card.json"))])
+    """The table of all measured bundles in a folder, made of their cards; ValueError when there is none."""
+    cards = [json.loads(card.read_text()) for card in sorted(folder.glob("*/card.json"))]
+    measured = [card for card in cards if "measured" in card]  # tools.convert alone makes a card without
+    if not measured:
+        raise ValueError(f"expected a bundle with a card of tools.card in {folder}, got none")
+    return card_page.overview(measured)
 
 
 def presets(report: dict[str, Any]) -> str:
