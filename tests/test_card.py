@@ -11,20 +11,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import typer
 
-from edge_mdda import image, model
+from edge_mdda import Parameters, image, model
 from tests.conftest import draw
-from tools import card, card_page, dataset
+
+pytest.importorskip("ai_edge_litert", reason="needs the LiteRT runtime")
+pytest.importorskip("matplotlib", reason="needs the workstation extra")
+from tools import card, card_page, dataset, evaluate, metrics
 
 CHECKOUT = Path(__file__).parent.parent
 SHIPPED = CHECKOUT / "models" / model.DEFAULT
-pytest.importorskip("ai_edge_litert", reason="needs the LiteRT runtime")
 
 
-def run(bundle: Path, data: Path) -> subprocess.CompletedProcess[str]:
+def run(bundle: Path, data: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """The card tool as a person runs it; the int8 model stands in for the float32 one, so the two must agree."""
-    arguments = [str(bundle), "--data", str(data), "--float", str(bundle / "model.tflite"), "--seeds", "2"]
+    arguments = [str(bundle), "--data", str(data), "--float", str(bundle / "model.tflite"), "--seeds", "2", *more]
     return subprocess.run(
         [sys.executable, "-m", "tools.card", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
@@ -48,13 +52,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record of the plain model, for which the shipped one stands in: nothing is lost against it."""
+    record = tmp_path_factory.mktemp("plain") / "plain.json"
+    arguments = [str(SHIPPED), "--data", str(data), "--split", "test", "--out", str(record)]
+    subprocess.run([sys.executable, "-m", "tools.evaluate", *arguments], cwd=CHECKOUT, check=True)
+    return record
+
+
+@pytest.fixture(scope="module")
+def bundle(data: Path, plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle whose card the tool has just written."""
     folder = tmp_path_factory.mktemp("bundles") / "drawn"
     folder.mkdir()
     for name in ("model.tflite", "labels.txt"):
         shutil.copy(SHIPPED / name, folder)
-    result = run(folder, data)
+    result = run(folder, data, "--plain", str(plain), "--training-minutes", "7")
     assert result.returncode == 0, result.stderr
     assert card_page.headline(json.loads((folder / "card.json").read_text())) in result.stdout
     return folder
@@ -69,20 +82,28 @@ def test_the_device_accepts_the_card(bundle: Path):
 
 
 def test_the_card_holds_what_was_measured(bundle: Path):
-    measured = model.load(bundle).card["measured"]
-    for split in card.MEASURED_SPLITS:
-        found = measured["int8"][split]
+    written = model.load(bundle).card
+    measured = written["measured"]
+    assert list(measured["raw"]) == list(card.MEASURED_SPLITS)
+    for views in measured["raw"].values():
+        found = views["int8"]
         assert found["images"] == 8
         assert sum(map(sum, found["confusion"])) == 8
         right = sum(row[index] for index, row in enumerate(found["confusion"]))
         assert found["accuracy"] == found["balanced_accuracy"] == right / 8
         low, high = found["accuracy_95"]
         assert 0 <= low <= found["accuracy"] <= high <= 1
-        assert measured["int8_against_float32"][split]["agreement"] == 1
-        assert measured["int8"][split] == measured["float32"][split]
-    for preset in ("edge", "paper-large", "paper-small"):
-        for split in card.PURIFIED_SPLITS:
-            assert measured["purified"][preset][split]["seeds"] == 2
+        assert views["int8_against_float32"]["agreement"] == 1
+        assert found == views["float32"]
+    assert list(measured["purified"]) == ["paper-small", "paper-large", "edge"]
+    raw = measured["raw"]["test"]["int8"]["accuracy"]
+    for views in measured["purified"].values():
+        assert views["int8"]["seeds"] == 2
+        assert views["int8_against_float32"]["agreement"] == 1
+        lost = views["int8"]["accuracy"] - raw
+        assert views["against_plain"]["accuracy_difference"] == pytest.approx(lost, abs=1e-6)
+    assert measured["raw"]["test"]["against_plain"]["accuracy_difference"] == 0
+    assert written["bytes"] == (SHIPPED / "model.tflite").stat().st_size
 
 
 def test_the_readme_repeats_the_card(bundle: Path):
@@ -90,13 +111,81 @@ def test_the_readme_repeats_the_card(bundle: Path):
     readme = (bundle / "README.md").read_text()
     assert readme == card_page.write(written)
     for split in card.MEASURED_SPLITS:
-        found = written["measured"]["int8"][split]
+        found = written["measured"]["raw"][split]["int8"]
         low, high = (100 * bound for bound in found["accuracy_95"])
         assert f"| {split} | 8 | int8 | {100 * found['accuracy']:.1f} % ({low:.1f}–{high:.1f}) |" in readme
     assert written["sha256"]["model.tflite"] in readme
     assert written["command"] in readme
+    assert "The training took 7 minutes." in readme
+    assert f"({card.FIGURE})" in readme
+    assert (bundle / card.FIGURE).read_bytes().startswith(b"\x89PNG")
     for words in ("CC BY-NC 4.0", "not a medical device", "5:180161", "lighter skin"):
         assert words in readme
+
+
+def test_the_overview_has_a_row_for_each_bundle(bundle: Path):
+    written = model.load(bundle).card
+    rows = card_page.overview([written, written | {"name": "other"}]).splitlines()
+    assert len(rows) == 4
+    test = written["measured"]["raw"]["test"]["int8"]
+    both = f"{100 * test['accuracy']:.1f} % / {100 * test['balanced_accuracy']:.1f} %"
+    assert rows[2].startswith(f"| [`drawn`](drawn/README.md) | {written['bytes'] / 1e6:.2f} | 224 | ")
+    assert f"| {both} |" in rows[2]
+    assert len({row.count("|") for row in rows}) == 1
+
+
+def test_the_script_that_rebuilds_a_bundle_is_recorded():
+    known = card.describe_rebuilding(SHIPPED)
+    assert known is not None
+    assert (CHECKOUT / known["command"].removeprefix("sh ")).read_text() == known["script"]
+    assert card.describe_rebuilding(Path("nothing_of_that_name")) is None
+
+
+@pytest.mark.parametrize("script", sorted(card.SCRIPTS.glob("*.sh")), ids=lambda script: script.stem)
+def test_scripts_run_tools_and_recipes_that_exist(script: Path):
+    subprocess.run(["sh", "-n", script], check=True)
+    text = script.read_text()
+    modules = re.findall(r"python -m (\S+)", text)
+    assert {"tools.train", "tools.convert", "tools.card"} <= set(modules)
+    for file in [*(f"{module.replace('.', '/')}.py" for module in modules), *re.findall(r"tools/recipes/\S+", text)]:
+        assert (CHECKOUT / file).is_file(), file
+    assert f"models/{script.stem}" in text
+
+
+def test_melanoma_at_a_specificity_by_hand():
+    # Probability of class 0 from logits (p, 0): the four of class 1 first, then the two of class 0.
+    values = np.array([-2, -1, 0, 1, 0.5, 3], np.float32)
+    logits = np.stack([values, np.zeros(6, np.float32)], axis=1)[None]
+    labels = np.array([1, 1, 1, 1, 0, 0])
+    threshold = float(metrics.probabilities(np.array([[2.0, 0.0]]))[0, 0])
+    found = card.melanoma(logits, labels, 0, 1.0, {"0.75": threshold})["0.75"]
+    assert found["sensitivity"] == 1  # both are above 0, the third of four negatives
+    assert found["threshold_of_val"] == {"threshold": threshold, "sensitivity": 0.5, "specificity": 1}
+
+
+def test_logits_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    both = (model.load(SHIPPED),) * 2
+    pixels = image.to_uint8(draw(224, 224))[None]
+    parameters = Parameters(sigma=0.1, blocks=1, iterations=2, scales=(0,))
+    first = card.logits_of(both, pixels, parameters, 2, "auto", 1, tmp_path)
+    assert first.shape == (2, 2, 1, 8)
+    monkeypatch.setattr(evaluate, "classify_each", lambda *_, **__: pytest.fail("measured again"))
+    np.testing.assert_array_equal(card.logits_of(both, pixels, parameters, 2, "auto", 1, tmp_path), first)
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        card.logits_of(both, pixels, parameters, 3, "auto", 1, tmp_path)
+
+
+def test_a_plain_record_of_something_else_is_refused(plain: Path, tmp_path: Path):
+    labels = np.arange(8)
+    assert card.read_plain(plain, labels, None)[1].shape == (8,)
+    with pytest.raises(typer.BadParameter, match="expected predictions for 7 images"):
+        card.read_plain(plain, labels[:7], None)
+    with pytest.raises(typer.BadParameter, match="got those of others"):
+        card.read_plain(plain, np.zeros(8, int), None)
+    other = tmp_path / "val.json"
+    other.write_text(json.dumps(json.loads(plain.read_text()) | {"split": "val"}))
+    with pytest.raises(typer.BadParameter, match=r"expected a record of tools[.]evaluate --split test"):
+        card.read_plain(other, labels, None)
 
 
 def test_nothing_of_this_machine_is_written(bundle: Path, data: Path):

@@ -42,6 +42,28 @@ def test_summary_of_seeds_is_their_mean_and_range():
     assert summary["seeds"] == 2
     assert summary["accuracy"] == 0.75
     assert summary["accuracy_range"] == [0.5, 1.0]
+    assert summary["confusion"] == [[1, 0], [0.5, 0.5]]
+    assert summary["classes"]["NV"] == {"images": 1, "sensitivity": 0.5, "specificity": 1.0}
+
+
+def test_right_is_the_part_of_the_seeds():
+    logits = np.array([[[2, 0], [2, 0]], [[2, 0], [0, 2]]], np.float32)
+    assert evaluate.right(logits, np.array([0, 1])).tolist() == [1, 0.5]
+
+
+def test_difference_weighs_images_and_classes():
+    found = evaluate.difference(np.array([1, 1, 0, 0.5]), np.array([1, 0, 0, 1]), np.array([0, 0, 0, 1]))
+    assert found["accuracy_difference"] == pytest.approx(0.5 / 4)
+    assert found["balanced_accuracy_difference"] == pytest.approx((1 / 3 - 1 / 2) / 2)
+    low, high = found["accuracy_difference_95"]
+    assert low == -0.125  # only the image of the second class, which is lost by a half every time
+    assert high > 0.125
+
+
+def test_a_limit_is_spread_over_the_split():
+    assert evaluate.spread(10, None).tolist() == list(range(10))
+    assert evaluate.spread(10, 4).tolist() == [0, 3, 6, 9]
+    assert evaluate.spread(3, 4).tolist() == [0, 1, 2]
 
 
 def test_logits_do_not_depend_on_the_threads(pixels):
@@ -62,6 +84,14 @@ def test_logits_are_those_of_the_package_with_the_seeds_documented(pixels):
         for repetition in range(2):
             cleaned = purifier.purify(picture / np.float32(255), seed=1000 * position + repetition)
             np.testing.assert_array_equal(purified[repetition, position], classifier.logits(cleaned))
+
+
+def test_models_see_the_same_purified_pixels(pixels):
+    both = [model.load(SHIPPED)] * 2
+    logits = evaluate.classify_each(both, pixels, QUICK, seeds=2)
+    assert logits.shape == (2, 2, 3, 8)
+    for each in logits:
+        np.testing.assert_array_equal(each, evaluate.classify(both[0], pixels, QUICK, seeds=2))
 
 
 def test_a_lone_model_answers_like_its_bundle(pixels):
@@ -92,4 +122,5 @@ def test_the_program_writes_its_metrics(tmp_path):
         assert result["sha256"] == model.load(SHIPPED).sha256
         assert result["measured"]["images"] == 2
         assert result["measured"].get("seeds") == seeds
+        assert np.shape(result["predictions"]) == (seeds or 1, 2)
         assert (result["purification"] or {}).get("preset") == (None if seeds is None else "edge")

@@ -57,20 +57,44 @@ def test_wilson_refuses_more_successes_than_trials():
 
 
 def test_bootstrap_of_one_class_is_the_binomial_interval():
-    low, high = metrics.bootstrap_balanced_accuracy(np.array([[80, 20], [0, 0]]))
+    scores = np.repeat([1, 0], [80, 20])
+    total, balanced = metrics.bootstrap(scores, np.zeros(100, int))
     # Binomial(100, 0.8) has standard deviation 4; its 2.5 % and 97.5 % quantiles are 72 and 87.
-    assert (low, high) == pytest.approx((0.72, 0.87), abs=0.011)
+    assert total == pytest.approx((0.72, 0.87), abs=0.011)
+    assert balanced == total
 
 
-def test_bootstrap_repeats_with_its_seed_and_holds_the_estimate():
-    first = metrics.bootstrap_balanced_accuracy(MATRIX * 10, seed=3)
-    assert first == metrics.bootstrap_balanced_accuracy(MATRIX * 10, seed=3)
-    assert first != metrics.bootstrap_balanced_accuracy(MATRIX * 10, seed=4, resamples=500)
-    assert first[0] < metrics.balanced_accuracy(MATRIX) < first[1]
+def test_bootstrap_weighs_images_or_classes_alike():
+    scores, labels = np.repeat([1.0, 0.0], [90, 10]), np.repeat([0, 4], [90, 10])
+    assert metrics.bootstrap(scores, labels) == ((0.9, 0.9), (0.5, 0.5))
 
 
-def test_bootstrap_of_a_perfect_matrix_is_a_point():
-    assert metrics.bootstrap_balanced_accuracy(np.diag([5, 7])) == (1.0, 1.0)
+def test_bootstrap_repeats_with_its_seed():
+    scores = np.arange(20) % 3 / 2
+    first = metrics.bootstrap(scores, LABELS.repeat(3)[:20], seed=3)
+    assert first == metrics.bootstrap(scores, LABELS.repeat(3)[:20], seed=3)
+    assert first != metrics.bootstrap(scores, LABELS.repeat(3)[:20], seed=4, resamples=500)
+    assert first[0][0] < scores.mean() < first[0][1]
+
+
+def test_bootstrap_of_any_scores_is_the_interval_of_their_mean():
+    random = np.random.default_rng(1)
+    scores = random.normal(0.3, 2, 400)
+    low, high = metrics.bootstrap(scores, np.zeros(400, int))[0]
+    half = 1.96 * scores.std() / 20
+    assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.02)
+
+
+@pytest.mark.parametrize(("specificity", "threshold"), [(0.5, 2), (0.75, 3), (0.8, 4), (1, 4)])
+def test_threshold_keeps_the_specificity(specificity, threshold):
+    scores, positive = np.array([4, 3, 9, 1, 2, 3.5]), np.array([0, 0, 1, 0, 0, 1], bool)
+    assert metrics.threshold_at_specificity(scores, positive, specificity) == threshold
+    assert np.mean(scores[~positive] <= threshold) >= specificity
+
+
+def test_threshold_needs_negatives():
+    with pytest.raises(ValueError, match="expected an image that is not of the class, got 2 that are"):
+        metrics.threshold_at_specificity(np.ones(2), np.ones(2, bool), 0.9)
 
 
 def test_probabilities_and_log_loss():

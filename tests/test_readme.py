@@ -29,3 +29,18 @@ def test_the_page_of_the_project_has_all_its_sections_filled():
     sections = re.findall(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", README.read_text(), re.DOTALL)
     assert [name for name, _ in sections] == ["example", "model", "benchmark", "growth", "arm64", "presets"]
     assert all(len(content) > 200 for _, content in sections)
+
+
+def test_the_page_of_the_models_has_every_bundle_of_the_folder():
+    models = README.parent / "models"
+    (section,) = re.findall(
+        r"<!-- generated: bundles -->\n(.*?)<!-- end -->", (models / "README.md").read_text(), re.DOTALL
+    )
+    assert section.strip() == readme.bundles(models)
+
+
+def test_a_folder_without_measured_bundles_is_refused(tmp_path: Path):
+    (tmp_path / "converted").mkdir()
+    (tmp_path / "converted" / "card.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"expected a bundle with a card of tools[.]card in .*, got none"):
+        readme.bundles(tmp_path)

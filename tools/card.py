@@ -1,15 +1,20 @@
-"""Measure a bundle's model and write its card: card.json and README.md.
+"""Measure a bundle's model and write its card: card.json, README.md and the figure of its confusion matrices.
 
     python -m tools.card models/mobilenet_v2 --float runs/purified/model_float.tflite \\
-        --recipe tools/recipes/purified.toml
+        --recipe tools/recipes/purified.toml --plain models/plain.json --seeds 5 --cache runs/card
 
-The temperature is fitted on `val`; everything else is only reported. No figure of the card is typed by hand: the README
-is made of card.json alone (`tools.card_page`).
+The temperature and the thresholds for melanoma are chosen on `val`; everything else is only reported. No figure of the
+card is typed by hand: the README is made of card.json alone (`tools.card_page`). What it is compared with, the best
+plainly trained model without purification, is a record of `tools.evaluate BUNDLE --split test --out models/plain.json`.
+
+Most of the time goes into `test` behind each preset: an image and seed is purified once for both models, and with
+--cache a run that was cut off goes on after the last preset it finished.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections import Counter
 from dataclasses import asdict, replace
@@ -20,13 +25,15 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from edge_mdda import Classifier, interpreter, model
+from edge_mdda import Classifier, Parameters, interpreter, model
 from edge_mdda.model import Bundle
 from edge_mdda.parameters import PRESETS
-from tools import atomic, card_page, dataset, evaluate, metrics
+from tools import atomic, card_page, confusion, cost, dataset, evaluate, metrics
 
 MEASURED_SPLITS = ("val", "test", "external")
-PURIFIED_SPLITS = ("val", "test")
+MELANOMA, SPECIFICITIES = "MEL", (0.8, 0.9)
+FIGURE = "confusion.png"
+SCRIPTS = Path(__file__).parent / "bundles"
 DIGITS = 6
 
 INTENDED_USE = (
@@ -62,78 +69,208 @@ def read_model(path: Path, labels: tuple[str, ...]) -> Bundle:
     return replace(evaluate.read_model(path), labels=labels)
 
 
-def measure(
-    integer: Bundle, floating: Bundle, splits: dict[str, Split], seeds: int, runtime: str
-) -> tuple[float, dict[str, Any]]:
-    """The temperature fitted on `val`, and all the measurements of a card, ready for JSON."""
-    logits: dict[str, dict[str, NDArray[np.float32]]] = {}
-    for name, bundle in (("int8", integer), ("float32", floating)):
-        logits[name] = {}
-        for split, (pixels, _) in splits.items():
-            typer.echo(f"{name} on {split}", err=True)
-            logits[name][split] = evaluate.classify(bundle, pixels, runtime=runtime)[0]
-    temperature = metrics.fit_temperature(logits["int8"]["val"], splits["val"][1])
-    measured: dict[str, Any] = {"runtime": Classifier(integer, runtime=runtime).runtime}
-    for name in logits:
-        measured[name] = {
-            split: evaluate.summarise(logits[name][split], labels, integer.labels, temperature)
-            for split, (_, labels) in splits.items()
-        }
-    measured["int8_against_float32"] = {
-        split: {
-            "agreement": float(np.mean(logits["int8"][split].argmax(1) == logits["float32"][split].argmax(1))),
-            **{
-                f"{key}_difference": measured["int8"][split][key] - measured["float32"][split][key]
-                for key in ("accuracy", "balanced_accuracy")
+def logits_of(
+    bundles: tuple[Bundle, Bundle],
+    pixels: NDArray[np.uint8],
+    parameters: Parameters | None,
+    seeds: int,
+    runtime: str,
+    threads: int | None,
+    cache: Path | None,
+) -> NDArray[np.float32]:
+    """As `evaluate.classify_each`, read from the cache's folder if the same was asked before.
+
+    What is the same: the models, the pixels, the settings, and the package's code, which purifies.
+    """
+    asked = hashlib.sha256(repr((parameters, seeds, runtime, [bundle.sha256 for bundle in bundles])).encode())
+    for file in sorted(Path(model.__file__).parent.rglob("*.py")):
+        asked.update(file.read_bytes())
+    asked.update(pixels)
+    stored = None if cache is None else cache / f"{asked.hexdigest()}.npy"
+    if stored is not None and stored.is_file():
+        return np.asarray(np.load(stored))
+    logits = evaluate.classify_each(bundles, pixels, parameters, seeds=seeds, runtime=runtime, threads=threads)
+    if stored is not None:
+        content = io.BytesIO()
+        np.save(content, logits)
+        atomic.write(stored, content.getvalue())
+    return logits
+
+
+def melanoma(
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    index: int,
+    temperature: float,
+    chosen: dict[str, float],
+) -> dict[str, Any]:
+    """Sensitivity for one class at given specificities, logits (seeds, N, classes); means over the seeds.
+
+    Args:
+        index: of the class.
+        chosen: by specificity, the threshold on the probability of the class that gave it on `val`.
+
+    Returns:
+        By specificity: the sensitivity at the threshold of that specificity on these very images, its 95 % interval
+        (that threshold taken as given), and what comes of the threshold of `val`.
+    """
+    scores = [metrics.probabilities(repetition, temperature)[:, index] for repetition in logits]
+    ill = labels == index
+    found: dict[str, Any] = {}
+    for specificity, threshold in chosen.items():
+        thresholds = [metrics.threshold_at_specificity(score, ill, float(specificity)) for score in scores]
+        hits = np.mean([score[ill] > own for score, own in zip(scores, thresholds, strict=True)], axis=0)
+        found[specificity] = {
+            "sensitivity": float(hits.mean()),
+            "sensitivity_95": metrics.bootstrap(hits, labels[ill])[0],
+            "threshold_of_val": {
+                "threshold": threshold,
+                "sensitivity": float(np.mean([score[ill] > threshold for score in scores])),
+                "specificity": float(np.mean([score[~ill] <= threshold for score in scores])),
             },
         }
-        for split in splits
+    return found
+
+
+def read_plain(path: Path, labels: NDArray[np.int64], limit: int | None) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """The plainly trained model's record by `tools.evaluate`, and which images of `test` it answered rightly, (N,).
+
+    Raises:
+        typer.BadParameter: the record is of something else.
+    """
+    record = json.loads(path.read_text())
+    found = [record.get(key) for key in ("schema", "split", "purification")]
+    if found != [evaluate.SCHEMA, "test", None]:
+        raise typer.BadParameter(f"expected a record of tools.evaluate --split test without --purify, got {found}")
+    predictions = np.array(record["predictions"][0])
+    predictions = predictions[evaluate.spread(len(predictions), limit)]
+    if len(predictions) != len(labels):
+        raise typer.BadParameter(f"expected predictions for {len(labels)} images in {path}, got {len(predictions)}")
+    matrix = metrics.confusion(labels, predictions, len(dataset.CLASSES)).tolist()
+    if limit is None and matrix != record["measured"]["confusion"]:
+        raise typer.BadParameter(f"expected predictions for the images of this data set in {path}, got those of others")
+    kept = ("accuracy", "accuracy_95", "balanced_accuracy", "balanced_accuracy_95")
+    plain = {"model": record["model"], "sha256": record["sha256"], **{key: record["measured"][key] for key in kept}}
+    return plain, (predictions == labels).astype(float)
+
+
+def compare(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], plain: NDArray[np.float64] | None
+) -> dict[str, dict[str, Any]]:
+    """int8 against float32 and against the plain model, of logits (2, seeds, N, classes)."""
+    integer, floating = (evaluate.right(each, labels) for each in logits)
+    agreement = float(np.mean(logits[0].argmax(axis=2) == logits[1].argmax(axis=2)))
+    compared: dict[str, dict[str, Any]] = {
+        "int8_against_float32": {"agreement": agreement, **evaluate.difference(integer, floating, labels)}
     }
-    measured["calibration"] = {
-        split: {
-            "before": metrics.calibration_error(logits["int8"][split], labels),
-            "after": metrics.calibration_error(logits["int8"][split], labels, temperature),
+    if plain is not None:
+        compared["against_plain"] = evaluate.difference(integer, plain, labels)
+    return compared
+
+
+def measure(
+    bundles: tuple[Bundle, Bundle],
+    splits: dict[str, Split],
+    plain: NDArray[np.float64] | None,
+    seeds: int,
+    runtime: str,
+    threads: int | None,
+    cache: Path | None,
+) -> tuple[float, dict[str, Any]]:
+    """The temperature fitted on `val`, and all the measurements of a card, ready for JSON.
+
+    Args:
+        bundles: the int8 and the float32 model.
+        plain: which images of `test` the best plainly trained model answers rightly, (N,).
+    """
+    classes = bundles[0].labels
+    raw = {}
+    for split, (pixels, _) in splits.items():
+        typer.echo(split, err=True)
+        raw[split] = logits_of(bundles, pixels, None, 1, runtime, threads, cache)
+    temperature = metrics.fit_temperature(raw["val"][0, 0], splits["val"][1])
+    index = classes.index(MELANOMA)
+    probability = metrics.probabilities(raw["val"][0, 0], temperature)[:, index]
+    chosen = {
+        f"{specificity:g}": metrics.threshold_at_specificity(probability, splits["val"][1] == index, specificity)
+        for specificity in SPECIFICITIES
+    }
+
+    def calibration(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
+        return {
+            name: float(np.mean([metrics.calibration_error(each, labels, divisor) for each in logits]))
+            for name, divisor in (("before", 1.0), ("after", temperature))
         }
-        for split, (_, labels) in splits.items()
-    }
-    measured["purified"] = {}
+
+    measured: dict[str, Any] = {"runtime": Classifier(bundles[0], runtime=runtime).runtime, "raw": {}, "purified": {}}
+    for split, (_, labels) in splits.items():
+        measured["raw"][split] = {
+            "int8": evaluate.summarise(raw[split][0, 0], labels, classes, temperature),
+            "float32": evaluate.summarise(raw[split][1, 0], labels, classes, temperature),
+            **compare(raw[split], labels, plain if split == "test" else None),
+            "melanoma": melanoma(raw[split][0], labels, index, temperature, chosen),
+            "calibration": calibration(raw[split][0], labels),
+        }
+    pixels, labels = splits["test"]
     for preset, parameters in PRESETS.items():
-        measured["purified"][preset] = {"parameters": asdict(parameters)}
-        for split in PURIFIED_SPLITS:
-            typer.echo(f"int8 on {split}, purified by {preset}", err=True)
-            pixels, labels = splits[split]
-            repeated = evaluate.classify(integer, pixels, parameters, seeds=seeds, runtime=runtime)
-            summary = evaluate.summarise_seeds(repeated, labels, integer.labels, temperature)
-            summary["agreement_with_raw"] = float(np.mean(repeated.argmax(2) == logits["int8"][split].argmax(1)))
-            measured["purified"][preset][split] = summary
+        typer.echo(f"test, purified by {preset}", err=True)
+        logits = logits_of(bundles, pixels, parameters, seeds, runtime, threads, cache)
+        measured["purified"][preset] = {
+            "parameters": asdict(parameters),
+            "int8": evaluate.summarise_seeds(logits[0], labels, classes, temperature),
+            "float32": evaluate.summarise_seeds(logits[1], labels, classes, temperature),
+            **compare(logits, labels, plain),
+            "agreement_with_raw": float(np.mean(logits[0].argmax(axis=2) == raw["test"][0, 0].argmax(axis=1))),
+            "melanoma": melanoma(logits[0], labels, index, temperature, chosen),
+            "calibration": calibration(logits[0], labels),
+        }
     return temperature, measured
 
 
-def describe_training(data: Path, float_model: Path, recipe_file: Path | None) -> dict[str, Any]:
-    """What the model was made of: images of each class by split, recipe of the training, options of the conversion."""
+def describe_training(
+    folder: Path, data: Path, float_model: Path, recipe_file: Path | None, minutes: float | None
+) -> dict[str, Any]:
+    """What the model was made of: images of each class by split, recipe, minutes, curves, options of the conversion."""
     counts = Counter((sample.split, sample.label) for sample in dataset.read(data))
     training: dict[str, Any] = {
         "images": {split: {label: counts[split, label] for label in dataset.CLASSES} for split in dataset.SPLITS},
         "recipe": None,
+        "minutes": minutes,
+        "curves": None,
         "conversion": None,
     }
     if recipe_file is not None:
         from tools import recipe  # needs Python 3.11, which the rest of this file does not
 
         training["recipe"] = {"name": recipe_file.stem, **asdict(recipe.read(recipe_file))}
+        curves = Path("..") / "checkpoints" / f"{recipe_file.stem}.png"  # drawn by tools.curves
+        training["curves"] = str(curves) if (folder / curves).is_file() else None
     record = float_model.with_suffix(".json")  # written by tools.convert
     if record.is_file():
         training["conversion"] = json.loads(record.read_text())
     return training
 
 
-def command(folder: Path, float_model: Path, recipe_file: Path | None, seeds: int) -> str:
+def describe_rebuilding(folder: Path) -> dict[str, str] | None:
+    """The script that makes the bundle again and its text, None where there is none for a bundle of that name."""
+    script = SCRIPTS / f"{folder.name}.sh"
+    if not script.is_file():
+        return None
+    return {"command": f"sh tools/{SCRIPTS.name}/{script.name}", "script": script.read_text()}
+
+
+def command(folder: Path, float_model: Path, options: dict[str, object]) -> str:
     """This program's command line, by names alone: no folder of the machine it ran on."""
-    run = f"runs/{float_model.parent.name}"
-    parts = ["python -m tools.card", f"models/{folder.name}", f"--float {run}/{float_model.name}"]
-    if recipe_file is not None:
-        parts.append(f"--recipe tools/recipes/{recipe_file.name}")
-    return " ".join([*parts, f"--seeds {seeds}"])
+    parts = [f"python -m tools.card models/{folder.name} --float runs/{float_model.parent.name}/{float_model.name}"]
+    return " ".join([*parts, *(f"{name} {value}" for name, value in options.items() if value is not None)])
+
+
+def publish(folder: Path, card: dict[str, Any]) -> None:
+    """Write a bundle's card.json, README.md and figure: the one place where sections are put together."""
+    atomic.write(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    atomic.write(folder / FIGURE, confusion.draw(*card_page.matrices(card)))
+    atomic.write(folder / "README.md", card_page.write(card))
+    model.load(folder)  # what was written is what the device accepts
 
 
 def rounded(value: Any) -> Any:
@@ -151,21 +288,39 @@ def main(
     float_model: Annotated[Path, typer.Option("--float", help="The float32 model of the same conversion.")],
     recipe_file: Annotated[Path | None, typer.Option("--recipe", help="The recipe it was trained by.")] = None,
     seeds: Annotated[int, typer.Option(help="Purifications of each image.", min=1, max=evaluate.SEED_STRIDE)] = 1,
+    plain_record: Annotated[
+        Path | None, typer.Option("--plain", help="The best plain model's record: tools.evaluate --split test.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option("--training-minutes", help="How long it trained.", min=0)] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many images of each split: a trial.", min=1)] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of logits measured before, to go on from.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Images at a time; default: the processors.", min=1)] = None,
     runtime: Annotated[str, typer.Option(help=f"auto, {', '.join(interpreter.RUNTIMES)}.")] = "auto",
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.1.0",
 ) -> None:
-    """Measure a model and write its bundle's card.json and README.md."""
+    """Measure a model and write its bundle's card.json, README.md and figure."""
+    folder, float_model = folder.resolve(), float_model.resolve()
     labels = tuple((folder / "labels.txt").read_text().splitlines())
     integer, floating = (read_model(path, labels) for path in (folder / "model.tflite", float_model))
-    training = describe_training(data, float_model, recipe_file)
-    splits = {split: evaluate.load(data, split, integer) for split in MEASURED_SPLITS}
-    temperature, measured = measure(integer, floating, splits, seeds, runtime)
+    training = describe_training(folder, data, float_model, recipe_file, minutes)
+    splits = {split: evaluate.load(data, split, integer, limit) for split in MEASURED_SPLITS}
+    plain, answers = (None, None) if plain_record is None else read_plain(plain_record, splits["test"][1], limit)
+    temperature, measured = measure((integer, floating), splits, answers, seeds, runtime, threads, cache)
+    options = {
+        "--recipe": None if recipe_file is None else f"tools/recipes/{recipe_file.name}",
+        "--plain": None if plain_record is None else f"models/{plain_record.name}",
+        "--training-minutes": None if minutes is None else f"{minutes:g}",
+        "--seeds": seeds,
+        "--limit": limit,
+    }
     tensor = interpreter.open(integer.model, runtime).input
     card = rounded(
         {
             "schema": model.SCHEMA,
-            "name": folder.resolve().name,
+            "name": folder.name,
             "version": version,
+            "bytes": len(integer.model),
+            "multiply_adds": cost.multiply_adds(integer.model),
             "sha256": {
                 name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
                 for name in ("model.tflite", "labels.txt")
@@ -185,14 +340,14 @@ def main(
             "limits": LIMITS,
             "licence": LICENCE,
             "training": training,
+            "rebuilding": describe_rebuilding(folder),
+            "plain": plain,
             "measured": measured,
-            "command": command(folder.resolve(), float_model.resolve(), recipe_file, seeds),
+            "command": command(folder, float_model, options),
         }
     )
     card["input"]["scale"] = tensor.scale  # exactly
-    atomic.write(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    atomic.write(folder / "README.md", card_page.write(card))
-    model.load(folder)  # what was written is what the device accepts
+    publish(folder, card)
     typer.echo(card_page.headline(card))
 
 

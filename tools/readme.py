@@ -1,11 +1,11 @@
-"""Fill the generated sections of the project's README from what was measured.
+"""Fill the generated sections of the project's README, and of models/README.md, from what was measured.
 
     python -m tools.readme
 
 Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here
 and now; the model's headline from its card; the presets, with how they were chosen, from `models/presets.json`; the
 benchmark from `models/benchmark.json`; its growth from `models/growth.json`; instructions on 64-bit ARM from
-`models/arm64.json`.
+`models/arm64.json`. The models' page has the table of all bundles beside it.
 """
 
 from __future__ import annotations
@@ -52,10 +52,19 @@ def model(card: dict[str, Any]) -> str:
     """The card's headline, and the figure a reader must not miss: how many melanomas the model finds."""
     found = []
     for split in ("test", "external"):
-        melanoma = card["measured"]["int8"][split]["classes"]["MEL"]
+        melanoma = card["measured"]["raw"][split]["int8"]["classes"]["MEL"]
         low, high = melanoma["sensitivity_95"]
         found.append(f"{melanoma['sensitivity']:.1%} ({low:.1%}–{high:.1%}) of {melanoma['images']} on `{split}`")
     return f"{card_page.headline(card)}\n\n**Of the melanomas it finds** {' and '.join(found)}: never rely on it."
+
+
+def bundles(folder: Path) -> str:
+    """The table of all measured bundles in a folder, made of their cards; ValueError when there is none."""
+    cards = [json.loads(card.read_text()) for card in sorted(folder.glob("*/card.json"))]
+    measured = [card for card in cards if "measured" in card]  # tools.convert alone makes a card without
+    if not measured:
+        raise ValueError(f"expected a bundle with a card of tools.card in {folder}, got none")
+    return card_page.overview(measured)
 
 
 def presets(report: dict[str, Any]) -> str:
@@ -90,9 +99,10 @@ def main(
     choice: Annotated[Path, typer.Option(help="A report of tools.presets.")] = Path("models/presets.json"),
     timings: Annotated[Path, typer.Option(help="A report of tools.benchmark.")] = Path("models/benchmark.json"),
     sizes: Annotated[Path, typer.Option(help="A report of tools.growth.")] = Path("models/growth.json"),
+    models: Annotated[Path, typer.Option(help="The models' page to fill.")] = Path("models/README.md"),
     instructions: Annotated[Path, typer.Option(help="A report of deploy.arm64.emulate.")] = Path("models/arm64.json"),
 ) -> None:
-    """Fill the README's generated sections."""
+    """Fill the generated sections of both pages."""
     text = page.read_text()
     text = fill(text, "example", example())
     text = fill(text, "model", model(json.loads(card.read_text())))
@@ -101,6 +111,7 @@ def main(
     text = fill(text, "growth", growth.markdown(json.loads(sizes.read_text())))
     text = fill(text, "arm64", emulate.markdown(json.loads(instructions.read_text())["instructions"]))
     atomic.write(page, text)
+    atomic.write(models, fill(models.read_text(), "bundles", bundles(models.parent)))
 
 
 if __name__ == "__main__":
