@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from edge_mdda import Classifier, interpreter, model
 from edge_mdda.model import Bundle
 from edge_mdda.parameters import PRESETS
-from tools import atomic, card_page, dataset, evaluate, metrics
+from tools import atomic, card_page, dataset, doubt_page, evaluate, metrics
 
 MEASURED_SPLITS = ("val", "test", "external")
 PURIFIED_SPLITS = ("val", "test")
@@ -190,8 +190,9 @@ def main(
         }
     )
     card["input"]["scale"] = tensor.scale  # exactly
+    doubt_page.attach(folder, card)
     atomic.write(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    atomic.write(folder / "README.md", card_page.write(card))
+    atomic.write(folder / "README.md", card_page.write(card) + doubt_page.section(card))
     model.load(folder)  # what was written is what the device accepts
     typer.echo(card_page.headline(card))
 

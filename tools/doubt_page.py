@@ -1,0 +1,226 @@
+"""What `tools.doubt` measured, as tables of a card and as a figure: every number in them is one of its record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tools.card_page import estimate, percent, table
+
+Record = dict[str, Any]
+CALIBRATION, RECORD, FIGURE = "calibration.json", "doubt.json", "doubt.png"
+COVERAGE = "0.9"
+#: The way of answering that is the default of a calibrated bundle.
+DEFAULT = "edge, auto"
+
+
+def attach(folder: Path, card: dict[str, Any]) -> None:
+    """Put the bundle's calibration and its record into its card, if they are of the card's model and temperature."""
+    card["sha256"].pop(CALIBRATION, None)
+    card.pop("doubt", None)
+    if not all((folder / name).is_file() for name in (CALIBRATION, RECORD)):
+        return
+    content = (folder / CALIBRATION).read_bytes()
+    found, record = json.loads(content), json.loads((folder / RECORD).read_text())
+    belongs = (card["sha256"]["model.tflite"], card["output"]["temperature"])
+    if any((each["model"], each["temperature"]) != belongs for each in (found, record)):
+        return
+    card["sha256"][CALIBRATION] = hashlib.sha256(content).hexdigest()
+    card["doubt"] = record
+
+
+def section(card: dict[str, Any]) -> str:
+    """The last section of a bundle's README; empty where nothing is attached to its card."""
+    return f"\n## Knowing when not to answer\n\n{markdown(card['doubt'])}\n" if "doubt" in card else ""
+
+
+def markdown(record: Record) -> str:
+    """All the tables, with what they mean."""
+    modes = (
+        "Which image gives the answer: never the purified one, always it, or, the default, only where the attack "
+        "alarm rings (`--purify auto`). Accuracy / balanced accuracy on `test`, under each attack of "
+        f"{record['attacked']} images of it, by an attacker who does not know of the purification.\n\n"
+        + answers(record, "test")
+    )
+    parts = {
+        "Answers": f"{modes}\n\nThe same on `val`, where the alarm's threshold was chosen:\n\n{answers(record, 'val')}",
+        "The attack alarm": (
+            "How often it rings: at the threshold of 5 % false alarms on `val`, and at the shipped one, whose answers "
+            "were best there; in the rows without attack these are false alarms.\n\n" + alarms(record)
+        ),
+        "Prediction sets": (
+            f"Asked for {percent(float(COVERAGE))} of each class (class-conditional conformal sets, calibrated on "
+            "`val`, so coverage there is no evidence).\n\n"
+            f"{sets(record)}\n\nCoverage of each class, {DEFAULT}:\n\n{classes(record)}\n\n"
+            f"Kinds of sets compared on `val`, by cross-validation, {DEFAULT}:\n\n{methods(record)}"
+        ),
+        "No answer": (
+            "An image gets no answer where the mean probability of the answer's class over both verdicts is too small. "
+            "Risk is the wrong part of the answers given; the threshold gives the most answers whose risk on `val` is "
+            f"10 % at most, by its upper 95 % bound.\n\n{selective(record)}\n\nRisk when only the surest part is "
+            f"answered:\n\n{curve(record)}\n\nMean risk over all parts on `val`, by what confidence is:\n\n"
+            f"{confidences(record)}"
+        ),
+        "Not a dermoscopic image": (
+            "AUROC of each score against unspoilt images of the same split, and the part that the shipped one, the "
+            "distance of an image's appearance, catches at 1 % false alarms on `val`. First kinds the choice was made "
+            f"on, then others.\n\n{mistakes(record)}\n\nDermoscopic images it takes for something else: "
+            f"{false_alarms(record)}."
+        ),
+    }
+    figure = "![Risk against answered part, the alarm under attack, mistakes caught](doubt.png)"
+    return figure + "".join(f"\n\n### {name}\n\n{text}" for name, text in parts.items())
+
+
+def answers(record: Record, split: str) -> str:
+    """Accuracy and balanced accuracy of never, always and auto, unattacked and under each attack."""
+    rows = []
+    attacks = list(next(iter(record["attacks"][split].values())))
+    for preset, found in record["attacks"][split].items():
+        for mode in ("never", "always", "auto"):
+            if mode == "never" and rows:
+                continue  # the same whatever the preset
+            cells = [found[name][mode] for name in attacks]
+            rows.append(
+                [
+                    mode if mode == "never" else f"{preset}, {mode}",
+                    *(f"{100 * cell['accuracy']:.1f} / {100 * cell['balanced_accuracy']:.1f}" for cell in cells),
+                ]
+            )
+    return table(("%", *(name if name != "none" else "not attacked" for name in attacks)), rows)
+
+
+def alarms(record: Record) -> str:
+    """AUROC and rates of the alarm on `test`."""
+    rows = []
+    for preset, found in record["attacks"]["test"].items():
+        for name, row in found.items():
+            seen = row["alarm"]
+            auroc = "" if name == "none" else f"{seen['auroc']:.3f}"
+            rows.append([preset, name, seen["images"], auroc, estimate(seen, "at_5_percent"), estimate(seen, "rings")])
+    return table(("Preset", "Attack", "Images", "AUROC", "Rings, 5 % threshold", "Rings, as shipped"), rows)
+
+
+def sets(record: Record) -> str:
+    """Coverage and size of the sets of every way of answering."""
+    rows = []
+    for way, splits in record["sets"].items():
+        for split, coverages in splits.items():
+            found = coverages[COVERAGE]
+            low, high = found["size_95"]
+            worst = min(
+                (each["coverage"], code) for code, each in found["classes"].items() if each["coverage"] is not None
+            )
+            rows.append(
+                [
+                    way,
+                    split,
+                    estimate(found, "coverage"),
+                    f"{found['size']:.2f} ({low:.2f}–{high:.2f})",
+                    percent(found["single"]),
+                    f"{worst[1]} {percent(worst[0])}",
+                ]
+            )
+    return table(("Answer", "Split", "Coverage", "Mean size", "Of one class", "Least covered"), rows)
+
+
+def classes(record: Record) -> str:
+    """Coverage of each class on every split."""
+    splits = {split: found[COVERAGE]["classes"] for split, found in record["sets"][_default(record)].items()}
+    rows = [
+        [code, *(f"{estimate(found[code], 'coverage')} of {found[code]['images']}" for found in splits.values())]
+        for code in next(iter(splits.values()))
+    ]
+    return table(("Class", *splits), rows)
+
+
+def methods(record: Record) -> str:
+    """The kinds of sets that were compared on `val`."""
+    compared = record["compared"][_default(record)]["sets"]
+    rows = [
+        [name, percent(found["coverage"]), percent(found["worst_class"]), f"{found['size']:.2f}"]
+        for name, found in compared.items()
+    ]
+    return table(("Score and threshold", "Coverage", "Least covered class", "Mean size"), rows)
+
+
+def selective(record: Record) -> str:
+    """Answers given and their risk, at the shipped threshold."""
+    rows = [
+        [way, split, percent(found["risk_of_all"]), estimate(found, "answered"), estimate(found, "risk")]
+        for way, splits in record["selective"].items()
+        for split, found in splits.items()
+    ]
+    return table(("Answer", "Split", "Risk if all are answered", "Answered", "Risk"), rows)
+
+
+def curve(record: Record) -> str:
+    """The risk–coverage curve in numbers."""
+    shown = (4, 8, 12, 14, 16, 18, 20)
+    splits = record["selective"][_default(record)]
+    rows = [[split, *(percent(found["curve"][step - 1]) for step in shown)] for split, found in splits.items()]
+    return table((_default(record), *(f"{5 * step} %" for step in shown)), rows)
+
+
+def confidences(record: Record) -> str:
+    """The confidences that were compared on `val`."""
+    compared = {way: found["mean_risk"] for way, found in record["compared"].items() if "mean_risk" in found}
+    names = list(next(iter(compared.values())))
+    return table(
+        ("Answer", *names), [[way, *(percent(found[name]) for name in names)] for way, found in compared.items()]
+    )
+
+
+def mistakes(record: Record) -> str:
+    """AUROC of every score by kind of mistake, and what the shipped one catches."""
+    rows = []
+    for part, split in (("chosen_on", "val"), ("measured_on", "test")):
+        for kind, scores in record["mistakes"][part].items():
+            caught = scores["appearance"]
+            aurocs = [f"{found['auroc']:.3f}" for found in scores.values()]
+            rows.append([kind, split, caught["images"], *aurocs, estimate(caught, "caught")])
+    names = list(next(iter(record["mistakes"]["measured_on"].values())))
+    return table(("Kind", "Against", "Images", *names, "Caught"), rows)
+
+
+def false_alarms(record: Record) -> str:
+    """The part of each split that is taken for something else."""
+    return ", ".join(
+        f"{estimate(found, 'above')} of {found['images']} on `{split}`"
+        for split, found in record["mistakes"]["false_alarms"].items()
+    )
+
+
+def draw(record: Record, file: Path) -> None:
+    """Draw the risk–coverage curves, the alarm under attack, and the mistakes caught, as PNG."""
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, 3, figsize=(15, 4.6), layout="constrained")
+    way = _default(record)
+    for colour, (split, found) in zip(("C0", "C1", "C2"), record["selective"][way].items(), strict=True):
+        risk = [100 * value for value in found["curve"]]
+        panels[0].plot([5 * (step + 1) for step in range(len(risk))], risk, color=colour, label=split)
+        if found["risk"] is not None:
+            panels[0].plot(100 * found["answered"], 100 * found["risk"], "o", color=colour)
+    panels[0].set(xlabel="answered, %", ylabel="wrong among the answered, %", title=f"{way}: ● as shipped")
+    panels[0].set_ylim(bottom=0)
+    panels[0].legend()
+    for preset, found in record["attacks"]["test"].items():
+        names = list(found)
+        panels[1].plot(names, [100 * found[name]["alarm"]["rings"] for name in names], "o-", label=preset)
+    panels[1].set(ylabel="alarm rings, % of images", title="The attack alarm on test", ylim=(0, 102))
+    panels[1].tick_params(axis="x", rotation=20)
+    panels[1].legend()
+    kinds = record["mistakes"]["measured_on"]
+    panels[2].barh(list(kinds), [100 * kinds[kind]["appearance"]["caught"] for kind in kinds])
+    panels[2].set(xlabel="caught, %", title="Taken for no dermoscopic image", xlim=(0, 100))
+    panels[2].invert_yaxis()
+    figure.savefig(file, dpi=80)
+    pyplot.close(figure)
+
+
+def _default(record: Record) -> str:
+    """The default's way of answering, or the nearest there is, where the preset was not calibrated."""
+    return DEFAULT if DEFAULT in record["sets"] else next(reversed(record["sets"]))
