@@ -92,7 +92,10 @@ def judge(
         answers = known.auto if purify == "auto" else known.always
     doubt = distance = None
     if answers is not None:
-        verdicts = [raw] if purified is None else [raw, purified]
+        if purified is None:
+            verdicts = [raw]
+        else:  # a verdict that looks attacked says nothing of the answer
+            verdicts = [purified] if alarm is not None and alarm.flag else [raw, purified]
         top = max(taken, key=taken.__getitem__)
         doubt = Score(uncertainty(top, verdicts), answers.most_uncertainty)
     if calibration is not None:

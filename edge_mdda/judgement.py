@@ -54,7 +54,8 @@ class Judgement:
         answer: "raw" or "purified", the verdict that is the answer.
         coverage: part of the images of each class that have it in their prediction set.
         prediction_set: the classes that may be the true one, most probable first.
-        uncertainty: 1 less the mean probability, over the image as it came and purified, of the answer's class.
+        uncertainty: 1 less the mean probability of the answer's class, over the image as it came and purified; where
+            the alarm rings, purified alone.
         distance: from how dermoscopic images look, see `edge_mdda.appearance`.
         divergence: between the two verdicts, whose flag is the attack alarm.
     """

@@ -68,10 +68,17 @@ class TestAbstention:
         assert (found.abstained, found.reasons) == (True, ("unsure",))
 
     def test_both_verdicts_must_be_sure_of_it(self) -> None:
-        found = judge(SURE, OTHER, "always", most_uncertainty=0.4)
+        found = judge(SURE, OTHER, "always", most_uncertainty=0.4, most_divergence=10.0)
         assert found.reasons == ("unsure",)
         assert found.uncertainty is not None
         assert found.uncertainty.value == pytest.approx(0.5)
+
+    def test_where_the_alarm_rings_the_raw_verdict_does_not_count(self) -> None:
+        for purify in ("auto", "always"):
+            found = judge(SURE, OTHER, purify, most_uncertainty=0.4)  # type: ignore[arg-type]
+            assert (found.alarm, found.reasons) == (True, ())
+            assert found.uncertainty is not None
+            assert found.uncertainty.value == pytest.approx(0.05)
 
     def test_what_looks_like_something_else_gets_none(self) -> None:
         found = judge(SURE, SURE, "auto", most_distance=0.9 * DISTANCE)

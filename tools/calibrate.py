@@ -24,7 +24,7 @@ from tools import conformal, metrics
 
 #: Part of the dermoscopic images that may be taken for something else: each one costs a patient an examination.
 NOT_DERMOSCOPIC_RATE = 0.01
-#: Parts of the unattacked images on which the alarm may ring, to choose from.
+#: Parts of the unattacked images on which the alarm may ring, to choose from; less would rest on a handful of images.
 ALARM_RATES = (0.005, 0.01, 0.02, 0.05)
 #: The wrong part of the answers given: Wilson's upper 95 % bound of it on `val` is at most this.
 RISK = 0.1
@@ -50,7 +50,7 @@ def confidences(answer: Probabilities, verdicts: Sequence[Probabilities]) -> dic
 
     Args:
         answer: probabilities of the verdict that is the answer, (N, classes).
-        verdicts: of all verdicts there are on each image, one or two.
+        verdicts: of the verdicts that count on each image, one or two, see `trusted`.
     """
     images, top = np.arange(len(answer)), answer.argmax(axis=1)
     given = np.stack([verdict[images, top] for verdict in verdicts])
@@ -94,7 +94,7 @@ def answers(
 
     Args:
         answer: probabilities of the verdict that is the answer, (N, classes).
-        verdicts: of all verdicts there are on each image, one or two.
+        verdicts: of the verdicts that count on each image, one or two, see `trusted`.
     """
     wrong = answer.argmax(axis=1) != labels
     candidates = confidences(answer, verdicts)
@@ -142,6 +142,11 @@ def divergence(raw: Probabilities, purified: Probabilities) -> NDArray[np.float6
 def choose(raw: Probabilities, purified: Probabilities, most: float) -> Probabilities:
     """The answers of `--purify auto`: the purified verdict where the divergence is above `most`, elsewhere the raw."""
     return np.where(divergence(raw, purified)[:, None] > most, purified, raw)
+
+
+def trusted(raw: Probabilities, purified: Probabilities, most: float) -> list[Probabilities]:
+    """The two verdicts that count for the confidence: where the alarm rings, the purified one stands for both."""
+    return [choose(raw, purified, most), purified]
 
 
 def quality(answer: Probabilities, labels: Labels) -> dict[str, float]:
@@ -268,6 +273,6 @@ def calibration(
         most, found[f"{preset}, alarm"] = alarm((raw, purified), labels, pairs, attacked_labels)
         entry: dict[str, Any] = {"parameters": asdict(PRESETS[preset]), "most_divergence": most}
         for mode, answer in (("always", purified), ("auto", choose(raw, purified, most))):
-            entry[mode], found[f"{preset}, {mode}"] = answers(bundle, answer, [raw, purified], labels)
+            entry[mode], found[f"{preset}, {mode}"] = answers(bundle, answer, trusted(raw, purified, most), labels)
         content["purified"].append(entry)
     return content, found

@@ -71,16 +71,16 @@ def attacked(network: torch.nn.Module, images: Images, count: int, what: str) ->
 
 
 def ways(known: Calibration, verdicts: dict[str, Probabilities]) -> dict[str, tuple[Probabilities, Answers, list[Any]]]:
-    """By way of answering: the answers' probabilities, their calibration, and the verdicts each rests on."""
+    """By way of answering: the answers' probabilities, their calibration, and the verdicts that count."""
     raw = verdicts["raw"]
     found = {"never": (raw, known.raw, [raw])}
     for preset in (name for name in verdicts if name != "raw"):
         of = known.of(PRESETS[preset])
         if of is None:
             raise ValueError(f"expected a calibration of {preset}, got none")
-        both = [raw, verdicts[preset]]
-        found[f"{preset}, always"] = (verdicts[preset], of.always, both)
-        found[f"{preset}, auto"] = (calibrate.choose(raw, verdicts[preset], of.most_divergence), of.auto, both)
+        rest = calibrate.trusted(raw, verdicts[preset], of.most_divergence)
+        found[f"{preset}, always"] = (verdicts[preset], of.always, rest)
+        found[f"{preset}, auto"] = (rest[0], of.auto, rest)
     return found
 
 

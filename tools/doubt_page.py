@@ -57,7 +57,8 @@ def markdown(record: Record) -> str:
             f"Kinds of sets compared on `val`, by cross-validation, {DEFAULT}:\n\n{methods(record)}"
         ),
         "No answer": (
-            "An image gets no answer where the mean probability of the answer's class over both verdicts is too small. "
+            "An image gets no answer where the mean probability of the answer's class over both verdicts, where the "
+            "alarm rings in the purified one, is too small. "
             "Risk is the wrong part of the answers given; the threshold gives the most answers whose risk on `val` is "
             f"10 % at most, by its upper 95 % bound.\n\n{selective(record)}\n\nRisk when only the surest part is "
             f"answered:\n\n{curve(record)}\n\nMean risk over all parts on `val`, by what confidence is:\n\n"
