@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mdda import appearance
-from edge_mdda.calibration import Calibration
+from edge_mdda.calibration import Answers, Calibration
 from edge_mdda.errors import ParameterError
 from edge_mdda.judgement import COVERAGE, MODES, Judgement, Mode, Score, percent
 from edge_mdda.parameters import Parameters
@@ -82,28 +82,25 @@ def judge(
     alarm = None
     if known is not None and purified is not None:
         alarm = Score(divergence(raw, purified), known.most_divergence)
-    take_purified = purified is not None and (purify == "always" or (alarm is not None and alarm.flag))
-    taken = purified if purified is not None and take_purified else raw
+    rings = alarm is not None and alarm.flag
 
-    answers = None
+    answers: Answers | None
     if purified is None:
+        taken, trusted = raw, [raw]
         answers = None if calibration is None else calibration.raw
-    elif known is not None:
-        answers = known.auto if purify == "auto" else known.always
+    else:
+        taken = purified if purify == "always" or rings else raw
+        trusted = [purified] if rings else [raw, purified]  # a verdict that looks attacked says nothing of the answer
+        answers = None if known is None else known.auto if purify == "auto" else known.always
     doubt = distance = None
     if answers is not None:
-        if purified is None:
-            verdicts = [raw]
-        else:  # a verdict that looks attacked says nothing of the answer
-            verdicts = [purified] if alarm is not None and alarm.flag else [raw, purified]
-        top = max(taken, key=taken.__getitem__)
-        doubt = Score(uncertainty(top, verdicts), answers.most_uncertainty)
+        doubt = Score(uncertainty(max(taken, key=taken.__getitem__), trusted), answers.most_uncertainty)
     if calibration is not None:
         look = calibration.appearance
         distance = Score(look.distance(appearance.describe(pixels)), look.most)
     return Judgement(
         purify=purify,
-        answer="purified" if take_purified else "raw",
+        answer="raw" if taken is raw else "purified",
         coverage=coverage,
         prediction_set=None if answers is None else answers.prediction_set(taken, coverage),
         uncertainty=doubt,

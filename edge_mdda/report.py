@@ -14,8 +14,9 @@ The JSON, schema "edge-mdda/report/1", is one object with these keys, all of the
                    null if the model is not calibrated; "reasons": why not, of "not dermoscopic" and "unsure"}
     prediction_set {"coverage": as asked for, "classes": [class codes that may be the true one, most probable first]};
                    of the images of each class, this part has it in the set
-    uncertainty    {"score": 1 less the mean probability of the answer's class, over the verdicts there are – the
-                   purified one alone where the alarm rings; "threshold": from validation images; "flag": whether the score is above it}
+    uncertainty    {"score": 1 less the mean probability of the answer's class over the verdicts there are, where the
+                   alarm rings by the purified one alone; "threshold": from validation images; "flag": whether the
+                   score is above it}
     out_of_distribution
                    the same of the distance from how dermoscopic images look
     alarm          the same of the divergence between the two verdicts: whether the image looks attacked

@@ -75,6 +75,33 @@ def markdown(record: Record) -> str:
     return figure + "".join(f"\n\n### {name}\n\n{text}" for name, text in parts.items())
 
 
+def summary(record: Record) -> str:
+    """For the project's page: the answers under attack, and what the default's doubts are worth on each split."""
+    way = _default(record)
+    rows = []
+    for split in record["sets"][way]:
+        covered, chosen = record["sets"][way][split][COVERAGE], record["selective"][way][split]
+        strange = record["mistakes"]["false_alarms"][split]["above"]
+        cells = [covered["coverage"], chosen["risk_of_all"], chosen["answered"], chosen["risk"], strange]
+        rows.append([split, f"{covered['size']:.2f}", *map(percent, cells)])
+    kinds = [found["appearance"] for found in record["mistakes"]["measured_on"].values()]
+    images = sum(found["images"] for found in kinds)
+    caught = sum(found["caught"] * found["images"] for found in kinds) / images
+    preset = way.split(",")[0]
+    rings = {name: percent(row["alarm"]["rings"]) for name, row in record["attacks"]["test"][preset].items()}
+    *rest, last = [f"{value} under {name}" for name, value in rings.items() if name != "none"]
+    header = ("Split", "Set: classes", "Set: coverage", "Wrong", "Answered", "Wrong of these", "Not dermoscopic")
+    return (
+        "Which image gives the answer, on `test` (accuracy / balanced accuracy; "
+        f"{record['attacked']} images under each attack, the attacker unaware of the defence):\n\n"
+        f"{answers(record, 'test')}\n\n"
+        f"The attack alarm (`{preset}`) rings for {rings['none']} of unattacked images, {', '.join(rest)} and {last}. "
+        f"Knowing when not to answer, {way}, sets for {percent(float(COVERAGE))} coverage of each class:\n\n"
+        f"{table(header, rows)}\n\n"
+        f"Of {images} pictures that are no usable dermoscopic image {percent(caught)} are refused as such."
+    )
+
+
 def answers(record: Record, split: str) -> str:
     """Accuracy and balanced accuracy of never, always and auto, unattacked and under each attack."""
     rows = []

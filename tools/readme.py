@@ -3,7 +3,8 @@
     python -m tools.readme
 
 Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here
-and now; the model's headline from its card; the presets, with how they were chosen, from `models/presets.json`; the
+and now; the model's headline, and when it does not answer, from its card; the presets, with how they were chosen, from
+`models/presets.json`; the
 benchmark from `models/benchmark.json`; its growth from `models/growth.json`; instructions on 64-bit ARM from
 `models/arm64.json`.
 """
@@ -22,7 +23,7 @@ import typer
 
 from deploy.arm64 import emulate
 from edge_mdda.parameters import PRESETS
-from tools import atomic, benchmark, card_page, evaluate, growth
+from tools import atomic, benchmark, card_page, doubt_page, evaluate, growth
 
 SAMPLE = "models/samples/lesion_adversarial.png"
 EXAMPLE_FIGURE = "models/samples/example.png"
@@ -96,6 +97,7 @@ def main(
     text = page.read_text()
     text = fill(text, "example", example())
     text = fill(text, "model", model(json.loads(card.read_text())))
+    text = fill(text, "doubt", doubt_page.summary(json.loads(card.read_text())["doubt"]))
     text = fill(text, "presets", presets(json.loads(choice.read_text())))
     text = fill(text, "benchmark", benchmark.markdown(json.loads(timings.read_text())))
     text = fill(text, "growth", growth.markdown(json.loads(sizes.read_text())))
