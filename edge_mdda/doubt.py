@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,12 +85,14 @@ def judge(
         alarm = Score(divergence(raw, purified), known.most_divergence)
     rings = alarm is not None and alarm.flag
 
+    answer: Literal["raw", "purified"] = "raw"
     answers: Answers | None
     if purified is None:
         taken, trusted = raw, [raw]
         answers = None if calibration is None else calibration.raw
     else:
-        taken = purified if purify == "always" or rings else raw
+        answer = "purified" if purify == "always" or rings else "raw"
+        taken = purified if answer == "purified" else raw
         trusted = [purified] if rings else [raw, purified]  # a verdict that looks attacked says nothing of the answer
         answers = None if known is None else known.auto if purify == "auto" else known.always
     doubt = distance = None
@@ -100,7 +103,7 @@ def judge(
         distance = Score(look.distance(appearance.describe(pixels)), look.most)
     return Judgement(
         purify=purify,
-        answer="raw" if taken is raw else "purified",
+        answer=answer,
         coverage=coverage,
         prediction_set=None if answers is None else answers.prediction_set(taken, coverage),
         uncertainty=doubt,

@@ -190,8 +190,7 @@ class Report:
         if judgement.alarm and judgement.divergence is not None:
             score = judgement.divergence
             lines.append(
-                f"Attack alarm: purification changes the verdict by {score.value:.2f}, on most unattacked images by "
-                f"{score.threshold:.2f} at most."
+                f"Attack alarm: purification changes the verdict by {score.value:.2f}, more than {score.threshold:.2f}."
             )
         if judgement.abstained is None:
             return lines

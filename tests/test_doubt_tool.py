@@ -88,9 +88,13 @@ def test_the_record_holds_what_was_measured(bundle: Path):
 def test_the_readme_ends_with_the_record(bundle: Path):
     written = json.loads((bundle / "card.json").read_text())
     page = (bundle / "README.md").read_text()
-    assert page == card_page.write(written) + doubt_page.section(written)
-    found = written["doubt"]["sets"]["edge, auto"]["test"]["0.9"]
-    assert f"| {100 * found['coverage']:.1f} % (" in page
+    record = json.loads((bundle / doubt_page.RECORD).read_text())
+    assert page == card_page.write(written) + doubt_page.section(bundle, written)
+    assert doubt_page.markdown(record) in page
+    found = record["sets"]["edge, auto"]["test"]["0.9"]
+    for text in (page, doubt_page.summary(record)):
+        assert f"| {100 * found['coverage']:.1f} % " in text
+        assert f"{found['size']:.2f}" in text
     assert image.decode((bundle / doubt_page.FIGURE).read_bytes()).shape[2] == 3
 
 
@@ -106,7 +110,6 @@ class TestAttach:
     def test_a_card_written_anew_gets_it_back(self, bundle: Path):
         before = json.loads((bundle / "card.json").read_text())
         anew = {**before, "sha256": {name: before["sha256"][name] for name in ("model.tflite", "labels.txt")}}
-        del anew["doubt"]
         doubt_page.attach(bundle, anew)
         assert anew == before
 
@@ -119,12 +122,12 @@ class TestAttach:
             card["output"]["temperature"] += 0.1
         doubt_page.attach(bundle, card)
         assert doubt_page.CALIBRATION not in card["sha256"]
-        assert doubt_page.section(card) == ""
+        assert doubt_page.section(bundle, card) == ""
 
     def test_a_bundle_without_one_has_none(self, tmp_path: Path):
         card = json.loads((SHIPPED / "card.json").read_text())
         doubt_page.attach(tmp_path, card)
-        assert doubt_page.section(card) == ""
+        assert doubt_page.section(tmp_path, card) == ""
 
 
 def test_an_unknown_preset_is_refused(data: Path):

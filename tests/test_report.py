@@ -159,7 +159,7 @@ class TestTable:
 class TestAdvice:
     def test_it_says_the_alarm_the_answer_and_the_set(self) -> None:
         assert FOUND.advice() == [
-            "Attack alarm: purification changes the verdict by 2.25, on most unattacked images by 1.50 at most.",
+            "Attack alarm: purification changes the verdict by 2.25, more than 1.50.",
             "Answer: NV, purified.",
             "At 90% coverage it is one of: NV, MEL.",
         ]

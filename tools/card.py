@@ -192,7 +192,7 @@ def main(
     card["input"]["scale"] = tensor.scale  # exactly
     doubt_page.attach(folder, card)
     atomic.write(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    atomic.write(folder / "README.md", card_page.write(card) + doubt_page.section(card))
+    atomic.write(folder / "README.md", card_page.write(card) + doubt_page.section(folder, card))
     model.load(folder)  # what was written is what the device accepts
     typer.echo(card_page.headline(card))
 

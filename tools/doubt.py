@@ -3,8 +3,8 @@
     python -m tools.doubt models/mobilenet_v2 --checkpoint models/checkpoints/purified.ckpt
 
 Writes into the bundle calibration.json, which the device reads; doubt.json, the record of what was compared on `val`
-and of what came out on `test` and `external`; doubt.png; and puts all three into the card. Run it after every
-`tools.card` of a new model or of new presets: what was calibrated for others is refused or not found.
+and of what came out on `test` and `external`; doubt.png; and names the first in card.json and shows the others in
+README.md. Run it after every `tools.card` of a new model or of new presets: what was calibrated for others is not used.
 
 Choices see `val` alone (`tools.calibrate`). Attacks are PGD (`tools.attack`) on the float network, by an attacker who
 does not know of the purification; the int8 model is what they must fool. Mistakes are those of `tools.mistakes`, which
@@ -243,7 +243,7 @@ def main(
     written = json.loads((folder / "card.json").read_text())
     doubt_page.attach(folder, written)
     atomic.write(folder / "card.json", json.dumps(written, indent=2, ensure_ascii=False) + "\n")
-    atomic.write(folder / "README.md", card_page.write(written) + doubt_page.section(written))
+    atomic.write(folder / "README.md", card_page.write(written) + doubt_page.section(folder, written))
     model.load(folder)  # what was written is what the device accepts
     typer.echo(doubt_page.markdown(record))
 

@@ -17,23 +17,21 @@ DEFAULT = "edge, auto"
 
 
 def attach(folder: Path, card: dict[str, Any]) -> None:
-    """Put the bundle's calibration and its record into its card, if they are of the card's model and temperature."""
+    """Name the bundle's calibration in its card, with its hash, if it is of the card's model and temperature."""
     card["sha256"].pop(CALIBRATION, None)
-    card.pop("doubt", None)
-    if not all((folder / name).is_file() for name in (CALIBRATION, RECORD)):
+    if not (folder / CALIBRATION).is_file():
         return
     content = (folder / CALIBRATION).read_bytes()
-    found, record = json.loads(content), json.loads((folder / RECORD).read_text())
-    belongs = (card["sha256"]["model.tflite"], card["output"]["temperature"])
-    if any((each["model"], each["temperature"]) != belongs for each in (found, record)):
-        return
-    card["sha256"][CALIBRATION] = hashlib.sha256(content).hexdigest()
-    card["doubt"] = record
+    found = json.loads(content)
+    if (found["model"], found["temperature"]) == (card["sha256"]["model.tflite"], card["output"]["temperature"]):
+        card["sha256"][CALIBRATION] = hashlib.sha256(content).hexdigest()
 
 
-def section(card: dict[str, Any]) -> str:
-    """The last section of a bundle's README; empty where nothing is attached to its card."""
-    return f"\n## Knowing when not to answer\n\n{markdown(card['doubt'])}\n" if "doubt" in card else ""
+def section(folder: Path, card: dict[str, Any]) -> str:
+    """The last section of a bundle's README; empty where no calibration is attached to its card."""
+    if CALIBRATION not in card["sha256"]:
+        return ""
+    return f"\n## Knowing when not to answer\n\n{markdown(json.loads((folder / RECORD).read_text()))}\n"
 
 
 def markdown(record: Record) -> str:
@@ -72,7 +70,8 @@ def markdown(record: Record) -> str:
         ),
     }
     figure = "![Risk against answered part, the alarm under attack, mistakes caught](doubt.png)"
-    return figure + "".join(f"\n\n### {name}\n\n{text}" for name, text in parts.items())
+    origin = f"Calibrated on `val` and measured by `{record['command']}`, which wrote doubt.json."
+    return f"{origin}\n\n{figure}" + "".join(f"\n\n### {name}\n\n{text}" for name, text in parts.items())
 
 
 def summary(record: Record) -> str:
