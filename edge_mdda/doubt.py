@@ -95,9 +95,9 @@ def judge(
         taken = purified if answer == "purified" else raw
         trusted = [purified] if rings else [raw, purified]  # a verdict that looks attacked says nothing of the answer
         answers = None if known is None else known.auto if purify == "auto" else known.always
-    doubt = distance = None
+    unsure = distance = None
     if answers is not None:
-        doubt = Score(uncertainty(max(taken, key=taken.__getitem__), trusted), answers.most_uncertainty)
+        unsure = Score(uncertainty(max(taken, key=taken.__getitem__), trusted), answers.most_uncertainty)
     if calibration is not None:
         look = calibration.appearance
         distance = Score(look.distance(appearance.describe(pixels)), look.most)
@@ -106,7 +106,7 @@ def judge(
         answer=answer,
         coverage=coverage,
         prediction_set=None if answers is None else answers.prediction_set(taken, coverage),
-        uncertainty=doubt,
+        uncertainty=unsure,
         distance=distance,
         divergence=alarm,
     )
