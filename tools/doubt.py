@@ -164,6 +164,7 @@ def measure_attacks(
             for way, (answer, calibrated, rest) in ways(known, both).items():
                 chosen = selective(answer, calibrated, rest, true)
                 del chosen["curve"]
+                chosen["accuracy_95"] = metrics.wilson(int((answer.argmax(axis=1) == true).sum()), len(true))
                 row[way.removeprefix(f"{preset}, ")] = {**calibrate.quality(answer, true), **chosen}
             found[preset][name] = row
     return found
@@ -221,6 +222,7 @@ def main(
         "command": f"python -m tools.doubt models/{folder.resolve().name} --checkpoint "
         f"models/checkpoints/{source.name} --attacked {count}{options}",
         "attacked": len(under_labels["test"]),
+        "targets": {"risk": calibrate.RISK, "not_dermoscopic": calibrate.NOT_DERMOSCOPIC_RATE},
         "compared": compared,
         "sets": {},
         "selective": {},

@@ -36,6 +36,9 @@ def section(folder: Path, card: dict[str, Any]) -> str:
 
 def markdown(record: Record) -> str:
     """All the tables, with what they mean."""
+    targets = record["targets"]
+    alarmed = {name.split(",")[0]: found for name, found in record["compared"].items() if name.endswith("alarm")}
+    rates = ", ".join(f"{preset} {percent(found['chosen_rate'])}" for preset, found in alarmed.items())
     modes = (
         "Which image gives the answer: never the purified one, always it, or, the default, only where the attack "
         "alarm rings (`--purify auto`). Accuracy / balanced accuracy on `test`, under each attack of "
@@ -45,8 +48,9 @@ def markdown(record: Record) -> str:
     parts = {
         "Answers": f"{modes}\n\nThe same on `val`, where the alarm's threshold was chosen:\n\n{answers(record, 'val')}",
         "The attack alarm": (
-            "How often it rings: at the threshold of 5 % false alarms on `val`, and at the shipped one, whose answers "
-            "were best there; in the rows without attack these are false alarms.\n\n" + alarms(record)
+            "How often it rings: at the threshold of 5 % false alarms on `val`, and at the shipped one "
+            f"({rates}), whose answers were best there; without attack these are false alarms.\n\n{alarms(record)}\n\n"
+            f"AUROC on `val` of the divergences compared there, mean of the attacks:\n\n{divergences(record)}"
         ),
         "Prediction sets": (
             f"Asked for {percent(float(COVERAGE))} of each class (class-conditional conformal sets, calibrated on "
@@ -56,16 +60,18 @@ def markdown(record: Record) -> str:
         ),
         "No answer": (
             "An image gets no answer where the mean probability of the answer's class over both verdicts, where the "
-            "alarm rings in the purified one, is too small. "
-            "Risk is the wrong part of the answers given; the threshold gives the most answers whose risk on `val` is "
-            f"10 % at most, by its upper 95 % bound.\n\n{selective(record)}\n\nRisk when only the surest part is "
-            f"answered:\n\n{curve(record)}\n\nMean risk over all parts on `val`, by what confidence is:\n\n"
+            "alarm rings in the purified one, is too small. Risk is the wrong part of the answers given; the threshold "
+            f"gives the most answers whose risk on `val` is {percent(targets['risk'])} at most, by its upper 95 % bound."
+            f"\n\n{selective(record)}\n\nUnder attack, on `test`:\n\n{selective_attacked(record)}\n\n"
+            f"Risk when only the surest part is answered:\n\n{curve(record)}\n\n"
+            "Mean risk over all parts on `val`, by what confidence is:\n\n"
             f"{confidences(record)}"
         ),
         "Not a dermoscopic image": (
-            "AUROC of each score against unspoilt images of the same split, and the part that the shipped one, the "
-            "distance of an image's appearance, catches at 1 % false alarms on `val`. First kinds the choice was made "
-            f"on, then others.\n\n{mistakes(record)}\n\nDermoscopic images it takes for something else: "
+            "AUROC of each score against unspoilt images of the same split, and the part caught by the shipped one, the "
+            "distance of an image's appearance, at a threshold with "
+            f"{percent(targets['not_dermoscopic'])} false alarms on `val`. The kinds against `val` are those a choice "
+            f"was made on.\n\n{mistakes(record)}\n\nDermoscopic images it takes for something else: "
             f"{false_alarms(record)}."
         ),
     }
@@ -113,10 +119,16 @@ def answers(record: Record, split: str) -> str:
             rows.append(
                 [
                     mode if mode == "never" else f"{preset}, {mode}",
-                    *(f"{100 * cell['accuracy']:.1f} / {100 * cell['balanced_accuracy']:.1f}" for cell in cells),
+                    *map(_accuracies, cells),
                 ]
             )
     return table(("%", *(name if name != "none" else "not attacked" for name in attacks)), rows)
+
+
+def _accuracies(cell: dict[str, Any]) -> str:
+    low, high = cell["accuracy_95"]
+    accuracy, balanced = cell["accuracy"], cell["balanced_accuracy"]
+    return f"{100 * accuracy:.1f} ({100 * low:.0f}–{100 * high:.0f}) / {100 * balanced:.1f}"
 
 
 def alarms(record: Record) -> str:
@@ -128,6 +140,17 @@ def alarms(record: Record) -> str:
             auroc = "" if name == "none" else f"{seen['auroc']:.3f}"
             rows.append([preset, name, seen["images"], auroc, estimate(seen, "at_5_percent"), estimate(seen, "rings")])
     return table(("Preset", "Attack", "Images", "AUROC", "Rings, 5 % threshold", "Rings, as shipped"), rows)
+
+
+def divergences(record: Record) -> str:
+    """The divergences that were compared on `val`."""
+    compared = {name: found["auroc"] for name, found in record["compared"].items() if "auroc" in found}
+    names = list(next(iter(compared.values())))
+    rows = [
+        [preset.split(",")[0], *(f"{sum(found[name].values()) / len(found[name]):.3f}" for name in names)]
+        for preset, found in compared.items()
+    ]
+    return table(("Preset", *names), rows)
 
 
 def sets(record: Record) -> str:
@@ -176,11 +199,26 @@ def methods(record: Record) -> str:
 def selective(record: Record) -> str:
     """Answers given and their risk, at the shipped threshold."""
     rows = [
-        [way, split, percent(found["risk_of_all"]), estimate(found, "answered"), estimate(found, "risk")]
+        [way, split, *_selected(found)]
         for way, splits in record["selective"].items()
         for split, found in splits.items()
     ]
     return table(("Answer", "Split", "Risk if all are answered", "Answered", "Risk"), rows)
+
+
+def _selected(found: dict[str, Any]) -> list[str]:
+    return [percent(found["risk_of_all"]), estimate(found, "answered"), estimate(found, "risk")]
+
+
+def selective_attacked(record: Record) -> str:
+    """Answers given and their risk on attacked images, with `--purify auto`."""
+    rows = [
+        [f"{preset}, auto", name, *_selected(row["auto"])]
+        for preset, found in record["attacks"]["test"].items()
+        for name, row in found.items()
+        if name != "none"
+    ]
+    return table(("Answer", "Attack", "Risk if all are answered", "Answered", "Risk"), rows)
 
 
 def curve(record: Record) -> str:
