@@ -61,15 +61,15 @@ def markdown(record: Record) -> str:
         "No answer": (
             "An image gets no answer where the mean probability of the answer's class over both verdicts, where the "
             "alarm rings in the purified one, is too small. Risk is the wrong part of the answers given; the threshold "
-            f"gives the most answers whose risk on `val` is {percent(targets['risk'])} at most, by its upper 95 % bound."
+            f"gives the most answers whose risk on `val` is at most {percent(targets['risk'])} by its 95 % bound."
             f"\n\n{selective(record)}\n\nUnder attack, on `test`:\n\n{selective_attacked(record)}\n\n"
             f"Risk when only the surest part is answered:\n\n{curve(record)}\n\n"
             "Mean risk over all parts on `val`, by what confidence is:\n\n"
             f"{confidences(record)}"
         ),
         "Not a dermoscopic image": (
-            "AUROC of each score against unspoilt images of the same split, and the part caught by the shipped one, the "
-            "distance of an image's appearance, at a threshold with "
+            "AUROC of each score against unspoilt images of the same split, and the part that the shipped one, the "
+            "distance of an image's appearance, catches at a threshold with "
             f"{percent(targets['not_dermoscopic'])} false alarms on `val`. The kinds against `val` are those a choice "
             f"was made on.\n\n{mistakes(record)}\n\nDermoscopic images it takes for something else: "
             f"{false_alarms(record)}."
