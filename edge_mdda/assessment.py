@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mdda import doubt
 from edge_mdda import image as gate
 from edge_mdda.classifier import Classifier
+from edge_mdda.judgement import COVERAGE, Mode, percent
 from edge_mdda.purifier import Purifier, draw_seed
 from edge_mdda.report import Report, Verdict
 
-STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference")
+STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference", "judge")
 
 
 def assess(
@@ -22,10 +24,11 @@ def assess(
     classifier: Classifier | None = None,
     *,
     seed: int | None = None,
-    purify: bool = True,
+    purify: Mode | None = None,
+    coverage: float = COVERAGE,
     path: str | None = None,
 ) -> Report:
-    """Classify an image as it came and purified; that the two disagree is the sign of an adversarial perturbation.
+    """Classify an image as it came and purified, and judge which of the two to believe, if any.
 
     Args:
         image: an encoded JPEG or PNG image, or RGB pixels: uint8, or float32 in [0, 1], (H, W, 3), sides ≥ 32. It is
@@ -33,16 +36,24 @@ def assess(
         purifier: a new one with the preset EDGE by default; give one to keep its memory from call to call.
         classifier: a new one of the shipped model by default; give one to load the model once.
         seed: of the noise, 0 ≤ seed < 2⁶⁴; drawn from the operating system by default.
-        purify: whether to purify at all; otherwise the purified half of the report stays empty.
+        purify: whether the answer is taken from the purified image: "always", "never" – then nothing is purified and
+            that half of the report stays empty – or "auto", only where the attack alarm rings. By default "auto" if
+            the model is calibrated for the purifier's parameters, otherwise "always".
+        coverage: part of the images of each class that have it in their prediction set, 0.50 to 0.99 in whole per cent.
         path: what the report calls the image.
 
     Raises:
         ImageError: the image is not one, or over a limit.
         ModelError, RuntimeMissingError: no classifier was given and the shipped model cannot be loaded.
-        ParameterError: the seed is out of its range.
+        ParameterError: the seed or the coverage is out of its range, or `purify` is "auto" and the model not calibrated
+            for it.
     """
     classifier = classifier or Classifier()
-    active = (purifier or Purifier()) if purify else None
+    percent(coverage)
+    active = None if purify == "never" else (purifier or Purifier())
+    calibration = classifier.bundle.calibration
+    parameters = None if active is None else active.parameters
+    mode = doubt.choose_mode(purify, parameters, calibration)
     if active is not None and seed is None:
         seed = draw_seed()
 
@@ -62,21 +73,33 @@ def assess(
         clock.lap("purify")
         purified = _verdict(classifier, cleaned)
         clock.lap("purified_inference")
+    raw_pixels = gate.to_uint8(unit)
+    judgement = doubt.judge(
+        raw_pixels,
+        raw.probabilities,
+        None if purified is None else purified.probabilities,
+        purify=mode,
+        parameters=parameters,
+        calibration=calibration,
+        coverage=coverage,
+    )
+    clock.lap("judge")
 
     return Report(
         image=path,
         raw=raw,
         purified=purified,
         seed=None if active is None else seed,
-        parameters=None if active is None else active.parameters,
+        parameters=parameters,
         model_name=classifier.bundle.name,
         model_sha256=classifier.bundle.sha256,
         runtime=classifier.runtime,
         purifier_threads=None if active is None else active.threads,
         classifier_threads=classifier.threads,
         milliseconds=clock.stop(),
-        raw_pixels=gate.to_uint8(unit),
+        raw_pixels=raw_pixels,
         purified_pixels=None if cleaned is None else gate.to_uint8(cleaned),
+        judgement=judgement,
     )
 
 

@@ -16,6 +16,7 @@ from edge_mdda.commands import classify as classification
 from edge_mdda.commands import purify as purification
 from edge_mdda.commands import warmup as warming
 from edge_mdda.errors import EdgeMddaError, ImageError, OutputError, ParameterError
+from edge_mdda.judgement import COVERAGE, MODES, Mode, percent
 from edge_mdda.parameters import PRESETS, Parameters
 
 _EXIT_CODES = """Exit codes:
@@ -27,6 +28,7 @@ _EXIT_CODES = """Exit codes:
   4    a model bundle that cannot be used
   5    no TFLite runtime, or not the one asked for
   6    a result that could not be written
+  7    with --exit-code: no answer for an image, or its attack alarm rings
   130  interrupted
 
 With several images the rest is finished first; the code is that of the first that failed."""
@@ -104,7 +106,21 @@ def classify(
     own_scale: OwnScale = None,
     sigma_meaning: SigmaMeaning = None,
     seed: Seed = None,
-    no_purify: Annotated[bool, typer.Option("--no-purify", help="Classify the image as it came only.")] = False,
+    purify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="When the purified image gives the answer: auto (where the attack alarm rings), always, or never "
+            "(nothing is purified). Default: auto if the model is calibrated for these parameters, otherwise always.",
+        ),
+    ] = None,
+    no_purify: Annotated[bool, typer.Option("--no-purify", help="The same as --purify never.")] = False,
+    coverage: Annotated[
+        float,
+        typer.Option(
+            metavar="PART", help="Part of each class's images that have it in their prediction set, 0.50 to 0.99."
+        ),
+    ] = COVERAGE,
     model: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Model bundle to use instead of the shipped one.")
     ] = None,
@@ -121,11 +137,15 @@ def classify(
         Path | None,
         typer.Option(metavar="FILE.png", help="Draw the report; of several images, each to FILE-NAME.png."),
     ] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 7 where an image got no answer or rang the attack alarm.")
+    ] = False,
 ) -> Job:
-    """Classify images as they came and purified; where the two disagree, the image is suspect."""
-    chosen = _parameters(context.params)
+    """Classify images as they came and purified, and say which answer to take, if any."""
     options = classification.Options(
-        parameters=None if no_purify else chosen,
+        parameters=_parameters(context.params),
+        purify=_mode(purify, no_purify),
+        coverage=percent(coverage) / 100,
         seed=seed,
         model=model,
         runtime=runtime,
@@ -133,6 +153,7 @@ def classify(
         json=json,
         save_purified=save_purified,
         figure=figure,
+        exit_code=exit_code,
     )
     return partial(classification.run, images, options)
 
@@ -187,6 +208,19 @@ def _parameters(options: dict[str, Any]) -> Parameters:
         except ValueError:
             raise ParameterError(f"expected scales as in -2,-1,0,1, got {given['scales']!r}") from None
     return replace(PRESETS[preset], **given)
+
+
+def _mode(purify: str | None, no_purify: bool) -> Mode | None:
+    """The value of --purify, or what --no-purify stands for.
+
+    Raises:
+        ParameterError: no such value, or both are given.
+    """
+    if purify is not None and purify not in MODES:
+        raise ParameterError(f"expected --purify {', '.join(MODES)}, got {purify!r}")
+    if no_purify and purify not in (None, "never"):
+        raise ParameterError(f"expected --no-purify or --purify {purify}, got both")
+    return "never" if no_purify else next((mode for mode in MODES if mode == purify), None)
 
 
 def run() -> int:

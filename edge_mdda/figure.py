@@ -20,6 +20,7 @@ _PANEL = 320
 _MARGIN = 28
 _CAPTION = 34
 _ROW = 40
+_LINE = 24
 _BAR = 14
 _CODE_WIDTH = 76
 _PERCENT_WIDTH = 60
@@ -38,7 +39,8 @@ def draw(report: Report) -> NDArray[np.uint8]:
     """
     panels = _panels(report)
     width = 3 * _PANEL + 4 * _MARGIN
-    top = _MARGIN + 62
+    advice = report.advice()
+    top = _MARGIN + 62 + _LINE * len(advice)
     bars = top + _PANEL + _CAPTION + _MARGIN + 30
     height = bars + _ROW * len(report.raw.probabilities) + 2 * _MARGIN
     canvas = _Canvas(width, height)
@@ -46,7 +48,10 @@ def draw(report: Report) -> NDArray[np.uint8]:
 
     finding, origin = report.summary()
     canvas.text(_MARGIN, _MARGIN + 16, finding, 0.68, _ALARM if report.disagree else _INK, thick=True, room=room)
-    canvas.text(_MARGIN, _MARGIN + 42, origin, 0.45, _GREY, room=room)
+    for line, sentence in enumerate(advice):
+        colour = _ALARM if report.doubtful else _INK
+        canvas.text(_MARGIN, _MARGIN + 18 + _LINE * (line + 1), sentence, 0.52, colour, room=room)
+    canvas.text(_MARGIN, top - 20, origin, 0.45, _GREY, room=room)
     for column, (caption, pixels) in enumerate(panels):
         left = _MARGIN + column * (_PANEL + _MARGIN)
         canvas.paste(left, top, pixels)

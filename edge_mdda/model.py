@@ -2,10 +2,14 @@
 
     model.tflite   the network
     labels.txt     one class code a line, in the order of the outputs
+    calibration.json
+                   when its answers are to be trusted (`edge_mdda.calibration`); may be missing, and is read only if
+                   the card names it
     card.json      what the model is; of it this file reads
                      schema       "edge-mdda/card/1"
                      name         what the model is called
-                     sha256       {"model.tflite": …, "labels.txt": …}, 64 hexadecimal digits each
+                     sha256       {"model.tflite": …, "labels.txt": …, "calibration.json": …}, 64 hexadecimal digits
+                                  each
                      input        {"height", "width": pixels; "range": [low, high] that RGB values 0…255 are mapped to;
                                    "layout": "NHWC"; "colour": "RGB"; …}
                      output       {"kind": "logits", "temperature": what they are divided by before the softmax}
@@ -23,13 +27,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_mdda import calibration
+from edge_mdda.calibration import Calibration
 from edge_mdda.errors import ModelError
 
 SCHEMA = "edge-mdda/card/1"
 DEFAULT = "mobilenet_v2"
 
 #: The largest files read, in bytes; the shipped model has 2.8 MB.
-LIMITS = {"card.json": 2**20, "labels.txt": 2**16, "model.tflite": 2**26}
+LIMITS = {"card.json": 2**20, "calibration.json": 2**20, "labels.txt": 2**16, "model.tflite": 2**26}
 # Names and codes reach terminals and file names, so nothing but plain characters.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -51,6 +57,7 @@ class Bundle:
         sha256: of the model, 64 hexadecimal digits.
         model: content of model.tflite, the very bytes whose hash was checked.
         card: the whole card.
+        calibration: None where the bundle has none.
     """
 
     folder: Path
@@ -64,6 +71,7 @@ class Bundle:
     sha256: str
     model: bytes = field(repr=False)
     card: dict[str, Any] = field(repr=False)
+    calibration: Calibration | None = field(default=None, repr=False)
 
 
 def load(folder: Path | str | None = None) -> Bundle:
@@ -78,7 +86,8 @@ def load(folder: Path | str | None = None) -> Bundle:
         raise ModelError(f"expected a model bundle's folder, got {folder}")
     card = _read_card(folder)
     contents = {}
-    for name in ("model.tflite", "labels.txt"):
+    calibrated = "calibration.json" in (card["sha256"] if isinstance(card.get("sha256"), dict) else {})
+    for name in ("model.tflite", "labels.txt", *(["calibration.json"] if calibrated else [])):
         expected = _item(card, "sha256", name, lambda value: isinstance(value, str) and bool(_SHA256.fullmatch(value)))
         contents[name] = _read(folder, name)
         found = hashlib.sha256(contents[name]).hexdigest()
@@ -88,18 +97,25 @@ def load(folder: Path | str | None = None) -> Bundle:
     _item(card, "input", "layout", lambda value: value == "NHWC")
     _item(card, "input", "colour", lambda value: value == "RGB")
     _item(card, "output", "kind", lambda value: value == "logits")
+    labels = _read_labels(contents["labels.txt"])
+    temperature = float(_item(card, "output", "temperature", lambda value: _is_number(value) and value > 0))
+    sha256 = card["sha256"]["model.tflite"]
+    known = None
+    if calibrated:
+        known = calibration.parse(contents["calibration.json"], labels, sha256, temperature)
     return Bundle(
         folder=folder,
         name=_item(card, "name", None, lambda value: isinstance(value, str) and bool(_PLAIN.fullmatch(value))),
-        labels=_read_labels(contents["labels.txt"]),
+        labels=labels,
         height=_item(card, "input", "height", _is_side),
         width=_item(card, "input", "width", _is_side),
         low=float(low),
         high=float(high),
-        temperature=float(_item(card, "output", "temperature", lambda value: _is_number(value) and value > 0)),
-        sha256=card["sha256"]["model.tflite"],
+        temperature=temperature,
+        sha256=sha256,
         model=contents["model.tflite"],
         card=card,
+        calibration=known,
     )
 
 

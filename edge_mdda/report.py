@@ -9,14 +9,27 @@ The JSON, schema "edge-mdda/report/1", is one object with these keys, all of the
                    the order of the model's outputs, probabilities rounded to six decimals
     purified       the same of the purified image; null where nothing was purified
     disagree       whether the two tops differ; null where nothing was purified
+    purify         "auto", "always" or "never": whether the answer is taken from the purified image
+    answer         {"from": "raw" or "purified", "class": class code, "abstained": whether no answer should be given,
+                   null if the model is not calibrated; "reasons": why not, of "not dermoscopic" and "unsure"}
+    prediction_set {"coverage": as asked for, "classes": [class codes that may be the true one, most probable first]};
+                   of the images of each class, this part has it in the set
+    uncertainty    {"score": 1 less the mean probability of the answer's class over the verdicts there are, where the
+                   alarm rings by the purified one alone; "threshold": from validation images; "flag": whether the
+                   score is above it}
+    out_of_distribution
+                   the same of the distance from how dermoscopic images look
+    alarm          the same of the divergence between the two verdicts: whether the image looks attacked
     seed           of the noise, a whole number in [0, 2⁶⁴) – more than a double holds; null where nothing was purified
     parameters     every field of edge_mdda.Parameters by its name; null where nothing was purified
     model          {"name": …, "sha256": of the .tflite file}
     runtime        "litert" or "tflite-runtime"
     threads        {"purify": threads of the purifier, null where nothing was purified; "inference": of the runtime}
-    milliseconds   wall time of {"decode", "fit", "raw_inference", "purify", "purified_inference", "total"}; null for
-                   "purify" and "purified_inference" where nothing was purified
+    milliseconds   wall time of {"decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total"};
+                   null for "purify" and "purified_inference" where nothing was purified
 
+"prediction_set", "uncertainty", "out_of_distribution" and "alarm" are null where the model's bundle has no calibration,
+or none for these parameters; so is the alarm where nothing was purified.
 Keys may be added under the same schema; a key that changes its meaning or goes away changes the number.
 """
 
@@ -27,6 +40,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from edge_mdda.judgement import NOT_DERMOSCOPIC, Judgement, Score
 from edge_mdda.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -70,6 +84,7 @@ class Report:
         milliseconds: wall time by stage, None for a stage that was left out.
         raw_pixels: the image as it was classified, uint8 RGB (height, width, 3) of the model's size.
         purified_pixels: the purified image, the same.
+        judgement: which verdict is the answer, and whether to trust it.
     """
 
     image: str | None
@@ -85,11 +100,22 @@ class Report:
     milliseconds: Mapping[str, float | None]
     raw_pixels: NDArray[np.uint8]
     purified_pixels: NDArray[np.uint8] | None
+    judgement: Judgement
 
     @property
     def disagree(self) -> bool | None:
         """Whether purification changed the top class, the alarm signal; None where nothing was purified."""
         return None if self.purified is None else self.raw.top != self.purified.top
+
+    @property
+    def answer(self) -> Verdict:
+        """The verdict that is taken for the answer."""
+        return self.purified if self.purified is not None and self.judgement.answer == "purified" else self.raw
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether no answer should be given, or the attack alarm rings."""
+        return bool(self.judgement.reasons) or self.judgement.alarm
 
     def to_json(self) -> str:
         """One line of JSON, pure ASCII, of the schema in this module's docstring; the pixels are not in it."""
@@ -100,6 +126,7 @@ class Report:
                 "raw": _verdict_as_dict(self.raw),
                 "purified": None if self.purified is None else _verdict_as_dict(self.purified),
                 "disagree": self.disagree,
+                **_judgement_as_dict(self.judgement, self.answer.top),
                 "seed": self.seed,
                 "parameters": None if self.parameters is None else asdict(self.parameters),
                 "model": {"name": self.model_name, "sha256": self.model_sha256},
@@ -134,7 +161,9 @@ class Report:
             table.add_row(*row)
         finding, origin = self.summary()
         name = Text(printable(self.image or "image"), "bold")
-        return Group(name, table, Text(finding, "bold red" if self.disagree else "bold"), Text(origin, "dim"))
+        colour = "bold red" if self.doubtful else "bold"
+        advice = [Text(sentence, colour) for sentence in self.advice()]
+        return Group(name, table, Text(finding, "bold red" if self.disagree else "bold"), *advice, Text(origin, "dim"))
 
     def ranking(self) -> list[str]:
         """Class codes, the most probable first, by the purified image where there is one."""
@@ -154,6 +183,33 @@ class Report:
             finding = f"Agreement: {before} as it came, {after} purified."
         return finding, f"{origin}, seed {self.seed}"
 
+    def advice(self) -> list[str]:
+        """What to make of it, in plain sentences, the most important first; none where nothing is calibrated."""
+        judgement = self.judgement
+        lines = []
+        if judgement.alarm and judgement.divergence is not None:
+            score = judgement.divergence
+            lines.append(
+                f"Attack alarm: purification changes the verdict by {score.value:.2f}, more than {score.threshold:.2f}."
+            )
+        if judgement.abstained is None:
+            return lines
+        reasons = []
+        if NOT_DERMOSCOPIC in judgement.reasons:
+            reasons.append("this does not look like a dermoscopic image")
+        if judgement.uncertainty is not None and judgement.uncertainty.flag:
+            sure, needed = 1 - judgement.uncertainty.value, 1 - judgement.uncertainty.threshold
+            reasons.append(f"too unsure, {sure:.1%} where {needed:.1%} is needed")
+        origin = "purified" if judgement.answer == "purified" else "as it came"
+        if reasons:
+            lines.append(f"No answer: {'; '.join(reasons)}.")
+        else:
+            lines.append(f"Answer: {self.answer.top}, {origin}.")
+        if judgement.prediction_set is not None and NOT_DERMOSCOPIC not in judgement.reasons:
+            classes = ", ".join(judgement.prediction_set)
+            lines.append(f"At {judgement.coverage:.0%} coverage it is one of: {classes}.")
+        return lines
+
 
 def printable(text: str) -> str:
     """Text with everything escaped that could move a terminal's cursor, break a line or not be encoded."""
@@ -168,3 +224,26 @@ def _bar(probability: float) -> str:
 def _verdict_as_dict(verdict: Verdict) -> dict[str, Any]:
     probabilities = {code: round(float(value), 6) for code, value in verdict.probabilities.items()}
     return {"probabilities": probabilities, "top": verdict.top}
+
+
+def _judgement_as_dict(judgement: Judgement, top: str) -> dict[str, Any]:
+    known = judgement.prediction_set
+    return {
+        "purify": judgement.purify,
+        "answer": {
+            "from": judgement.answer,
+            "class": top,
+            "abstained": judgement.abstained,
+            "reasons": list(judgement.reasons),
+        },
+        "prediction_set": None if known is None else {"coverage": judgement.coverage, "classes": list(known)},
+        "uncertainty": _score_as_dict(judgement.uncertainty),
+        "out_of_distribution": _score_as_dict(judgement.distance),
+        "alarm": _score_as_dict(judgement.divergence),
+    }
+
+
+def _score_as_dict(score: Score | None) -> dict[str, Any] | None:
+    if score is None:
+        return None
+    return {"score": round(score.value, 6), "threshold": round(score.threshold, 6), "flag": score.flag}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_mdda import Classifier, Parameters, Purifier, assess, image
+from edge_mdda import Classifier, Parameters, Purifier, assess, doubt, image
 from edge_mdda.errors import ImageError, ParameterError
 from tests.conftest import draw
 
@@ -60,11 +60,44 @@ def test_every_call_draws_its_own_seed_and_the_report_replays_it() -> None:
 
 
 def test_without_purification_the_purified_half_is_empty() -> None:
-    report = assess(PICTURE, PURIFIER, CLASSIFIER, seed=3, purify=False)
+    report = assess(PICTURE, PURIFIER, CLASSIFIER, seed=3, purify="never")
     assert (report.purified, report.seed, report.parameters, report.purified_pixels) == (None, None, None, None)
     assert report.purifier_threads is None
     assert report.milliseconds["purify"] is None
     assert report.disagree is None
+    assert report.judgement.purify == "never"
+    assert report.answer is report.raw
+
+
+def test_the_judgement_is_that_of_the_verdicts_and_pixels() -> None:
+    edge = Purifier()
+    report = assess(PICTURE, edge, CLASSIFIER, seed=3, coverage=0.95)
+    assert report.purified is not None
+    assert report.judgement == doubt.judge(
+        PICTURE,
+        report.raw.probabilities,
+        report.purified.probabilities,
+        purify="auto",
+        parameters=edge.parameters,
+        calibration=CLASSIFIER.bundle.calibration,
+        coverage=0.95,
+    )
+    assert report.judgement.prediction_set is not None
+    assert assess(PICTURE, edge, CLASSIFIER, seed=3, purify="always").judgement.answer == "purified"
+
+
+def test_parameters_that_were_not_calibrated_are_used_but_not_for_auto() -> None:
+    report = assess(PICTURE, PURIFIER, CLASSIFIER, seed=3)
+    assert report.judgement.purify == "always"
+    assert report.judgement.prediction_set is None
+    assert report.judgement.distance is not None
+    with pytest.raises(ParameterError, match="expected a model calibrated for these parameters"):
+        assess(PICTURE, PURIFIER, CLASSIFIER, purify="auto")
+
+
+def test_a_coverage_out_of_range_is_refused() -> None:
+    with pytest.raises(ParameterError, match="expected a coverage"):
+        assess(PICTURE, PURIFIER, CLASSIFIER, coverage=0.995)
 
 
 def test_the_stages_add_up_to_the_total() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import pty
 import shutil
@@ -13,6 +14,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_mdda import EDGE, PAPER_LARGE, Parameters, image, model
@@ -54,7 +56,7 @@ def test_json_holds_the_documented_keys_and_one_seed_gives_one_result(lesion: Pa
     assert set(report["parameters"]) == {field.name for field in fields(Parameters)}
     assert Parameters(**report["parameters"]) == EDGE
     assert report["model"] == {"name": model.load().name, "sha256": model.load().sha256}
-    stages = {"decode", "fit", "raw_inference", "purify", "purified_inference", "total"}
+    stages = {"decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total"}
     assert set(report["milliseconds"]) == stages
     assert all(value >= 0 for value in report["milliseconds"].values())
     assert image.decode(purified).shape == (model.load().height, model.load().width, 3)
@@ -84,6 +86,70 @@ def test_without_purification_and_from_standard_input() -> None:
     (report,) = reports(process)
     assert report["image"] == "-"
     assert [report[key] for key in ("purified", "disagree", "seed", "parameters")] == [None] * 4
+
+
+def test_the_mode_and_the_coverage_asked_for_are_in_the_report(lesion: Path) -> None:
+    process = run("classify", lesion, "--json", "--purify", "always", "--coverage", "0.95", "--seed", "1")
+    (report,) = reports(process)
+    assert process.returncode == 0
+    assert (report["purify"], report["answer"]["from"]) == ("always", "purified")
+    assert report["prediction_set"]["coverage"] == 0.95
+    assert report["prediction_set"]["classes"][0] == report["answer"]["class"] == report["purified"]["top"]
+    (by_default,) = reports(run("classify", lesion, "--json", "--seed", "1"))
+    assert (by_default["purify"], by_default["prediction_set"]["coverage"]) == ("auto", 0.9)
+    for key in ("uncertainty", "out_of_distribution", "alarm"):
+        assert by_default[key]["flag"] is (by_default[key]["score"] > by_default[key]["threshold"])
+    (never,) = reports(run("classify", lesion, "--json", "--purify", "never"))
+    assert (never["purify"], never["answer"]["from"], never["purified"], never["alarm"]) == ("never", "raw", None, None)
+
+
+def test_an_image_without_an_answer_has_an_exit_code_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    """A blank frame is no dermoscopic image."""
+    blank = tmp_path / "blank.png"
+    blank.write_bytes(image.encode_png(np.full((64, 64, 3), 128, np.uint8)))
+    plain, coded = (run("classify", blank, "--json", "--no-purify", *options) for options in ([], ["--exit-code"]))
+    assert (plain.returncode, coded.returncode) == (0, 7)
+    (report,) = reports(coded)
+    assert report["answer"]["abstained"] is True
+    assert "not dermoscopic" in report["answer"]["reasons"]
+    assert "No answer: this does not look like a dermoscopic image" in run("classify", blank).stdout.decode()
+
+
+def test_a_failed_image_has_the_exit_code_before_a_doubtful_one(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(image.encode_png(np.full((64, 64, 3), 128, np.uint8)))
+    (tmp_path / "2.png").write_bytes(b"not an image")
+    process = run("classify", tmp_path, "--json", "--no-purify", "--exit-code")
+    assert process.returncode == 3
+    assert len(reports(process)) == 1
+
+
+def test_a_bundle_without_a_calibration_works_as_far_as_it_can(lesion: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(model.load().folder, folder)
+    card = json.loads((folder / "card.json").read_text())
+    del card["sha256"]["calibration.json"]
+    (folder / "card.json").write_text(json.dumps(card))
+    process = run("classify", lesion, "--json", "--model", folder, *CHEAP)
+    (report,) = reports(process)
+    assert (process.returncode, report["purify"], report["answer"]["from"]) == (0, "always", "purified")
+    assert [report[key] for key in ("prediction_set", "uncertainty", "out_of_distribution", "alarm")] == [None] * 4
+    process = run("classify", lesion, "--json", "--model", folder, "--purify", "auto")
+    assert "expected a model calibrated for these parameters" in refused(process, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--purify", "maybe"], "expected --purify auto, always, never, got 'maybe'"),
+        (["--purify", "auto", "--no-purify"], "expected --no-purify or --purify auto, got both"),
+        (["--purify", "auto", *CHEAP], "expected a model calibrated for these parameters"),
+        (["--coverage", "0.995"], "expected a coverage in whole per cent from 0.50 to 0.99, got 0.995"),
+        (["--coverage", "90"], "expected a coverage in whole per cent"),
+        (["--save-purified", "purified", "--purify", "never"], "expected --save-purified or --purify never, got both"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_the_work(lesion: Path, options: list[str], message: str) -> None:
+    assert message in refused(run("classify", lesion, *options), 2)
 
 
 def test_parameters_given_replace_those_of_the_preset(lesion: Path) -> None:

@@ -9,11 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_mdda import EDGE, Report, figure, image
+from edge_mdda.judgement import Judgement, Score
 from edge_mdda.report import Verdict
 from tests.conftest import draw
 
 RAW = image.to_uint8(draw(224, 224))
 PURIFIED = image.to_uint8(np.clip(draw(224, 224) + np.float32(0.05), 0, 1))
+UNCALIBRATED = Judgement("always", "purified", 0.9, None, None, None, None)
 FOUND = Report(
     image="lesion.png",
     raw=Verdict({"MEL": 0.75, "NV": 0.25}),
@@ -28,6 +30,7 @@ FOUND = Report(
     milliseconds={"total": 12.0},
     raw_pixels=RAW,
     purified_pixels=PURIFIED,
+    judgement=UNCALIBRATED,
 )
 
 
@@ -116,3 +119,14 @@ def test_any_number_of_classes_and_long_names_fit(count: int) -> None:
     picture = figure.draw(replace(FOUND, raw=verdict, purified=verdict, model_name="x" * 64))
     assert len(bars(picture, figure._BEFORE)) == count
     assert (picture[:, -figure._MARGIN // 2 :] == 255).all()
+
+
+def test_each_sentence_of_advice_has_a_line_above_the_panels() -> None:
+    judged = Judgement("auto", "raw", 0.9, ("MEL",), Score(0.2, 0.5), Score(1.0, 2.0), Score(0.1, 1.0))
+    plain, advised = figure.draw(FOUND), figure.draw(replace(FOUND, judgement=judged))
+    lines = len(replace(FOUND, judgement=judged).advice())
+    assert lines == 2
+    assert len(advised) == len(plain) + lines * figure._LINE
+    assert not (advised == figure._ALARM).all(axis=2).any()
+    unsure = replace(judged, uncertainty=Score(0.6, 0.5))
+    assert (figure.draw(replace(FOUND, judgement=unsure)) == figure._ALARM).all(axis=2).any()

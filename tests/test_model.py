@@ -15,6 +15,8 @@ import pytest
 
 from edge_mdda import model
 from edge_mdda.errors import ModelError
+from edge_mdda.parameters import PRESETS
+from tests.calibrations import content
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / model.DEFAULT
 
@@ -24,7 +26,15 @@ def bundle(tmp_path: Path) -> Path:
     """A copy of the shipped bundle to tamper with."""
     folder = tmp_path / "bundle"
     shutil.copytree(SHIPPED, folder)
+    edit(folder, lambda card: card["sha256"].pop("calibration.json"))
     return folder
+
+
+def calibrate(folder: Path, content: bytes) -> None:
+    """Put a calibration and its hash into a bundle."""
+    (folder / "calibration.json").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    edit(folder, lambda card: card["sha256"].update({"calibration.json": digest}))
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -198,3 +208,35 @@ class TestLabels:
             ModelError, match=r"expected an output of shape \(1, 3\) by the card and the labels, got \(1, 8\)"
         ):
             Classifier(bundle)
+
+
+class TestCalibration:
+    def test_the_shipped_one_has_all_presets(self) -> None:
+        known = model.load().calibration
+        assert known is not None
+        assert all(known.of(parameters) is not None for parameters in PRESETS.values())
+
+    def test_one_that_the_card_does_not_name_is_not_read(self, bundle: Path) -> None:
+        (bundle / "calibration.json").write_bytes(b"anything")
+        assert model.load(bundle).calibration is None
+
+    def test_one_that_the_card_names_is(self, bundle: Path) -> None:
+        calibrate(bundle, (SHIPPED / "calibration.json").read_bytes())
+        assert model.load(bundle).calibration is not None
+
+    def test_an_altered_or_a_missing_one_is_found(self, bundle: Path) -> None:
+        content = (SHIPPED / "calibration.json").read_bytes()
+        calibrate(bundle, content)
+        (bundle / "calibration.json").write_bytes(content.replace(b"1", b"2", 1))
+        with pytest.raises(ModelError, match=r"calibration\.json with SHA-256 .* altered or damaged"):
+            model.load(bundle)
+        (bundle / "calibration.json").unlink()
+        with pytest.raises(ModelError, match=r"expected a file .*calibration\.json, got none"):
+            model.load(bundle)
+
+    def test_that_of_another_model_is_refused(self, bundle: Path) -> None:
+        loaded = model.load(bundle)
+        found = content(loaded.labels, sha256="1" * 64, temperature=loaded.temperature)
+        calibrate(bundle, json.dumps(found).encode())
+        with pytest.raises(ModelError, match=f"expected a calibration of model {loaded.sha256}, got '1111"):
+            model.load(bundle)

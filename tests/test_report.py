@@ -9,12 +9,23 @@ import numpy as np
 import pytest
 
 from edge_mdda import EDGE, Parameters, Report, report
+from edge_mdda.judgement import Judgement, Score
 from edge_mdda.report import Verdict
 from edge_mdda.terminal import render
 
-STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference", "total")
+STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total")
 BEFORE = Verdict({"MEL": 0.7, "NV": 0.25, "BCC": 0.05})
 AFTER = Verdict({"MEL": 0.1, "NV": 0.85, "BCC": 0.05})
+JUDGED = Judgement(
+    purify="auto",
+    answer="purified",
+    coverage=0.9,
+    prediction_set=("NV", "MEL"),
+    uncertainty=Score(0.45, 0.5),
+    distance=Score(3.0, 6.5),
+    divergence=Score(2.25, 1.5),
+)
+UNCALIBRATED = Judgement("always", "purified", 0.9, None, None, None, None)
 FOUND = Report(
     image="lesion.png",
     raw=BEFORE,
@@ -29,6 +40,7 @@ FOUND = Report(
     milliseconds=dict.fromkeys(STAGES, 1.23456),
     raw_pixels=np.zeros((64, 64, 3), np.uint8),
     purified_pixels=np.full((64, 64, 3), 8, np.uint8),
+    judgement=JUDGED,
 )
 UNPURIFIED = replace(
     FOUND,
@@ -37,6 +49,7 @@ UNPURIFIED = replace(
     parameters=None,
     purifier_threads=None,
     purified_pixels=None,
+    judgement=replace(JUDGED, purify="never", answer="raw", prediction_set=("MEL",), divergence=None),
     milliseconds={**FOUND.milliseconds, "purify": None, "purified_inference": None},
 )
 
@@ -57,6 +70,12 @@ class TestJson:
             "raw": {"probabilities": BEFORE.probabilities, "top": "MEL"},
             "purified": {"probabilities": AFTER.probabilities, "top": "NV"},
             "disagree": True,
+            "purify": "auto",
+            "answer": {"from": "purified", "class": "NV", "abstained": False, "reasons": []},
+            "prediction_set": {"coverage": 0.9, "classes": ["NV", "MEL"]},
+            "uncertainty": {"score": 0.45, "threshold": 0.5, "flag": False},
+            "out_of_distribution": {"score": 3.0, "threshold": 6.5, "flag": False},
+            "alarm": {"score": 2.25, "threshold": 1.5, "flag": True},
             "seed": 2**64 - 1,
             "parameters": {**asdict(EDGE), "scales": list(EDGE.scales)},
             "model": {"name": "mobilenet_v2", "sha256": "0123456789abcdef" * 4},
@@ -68,7 +87,7 @@ class TestJson:
     def test_the_documentation_lists_every_key(self) -> None:
         documented = report.__doc__ or ""
         for key in json.loads(FOUND.to_json()):
-            assert f"\n    {key} " in documented
+            assert f"\n    {key} " in documented or f"\n    {key}\n" in documented
 
     def test_without_purification_its_half_is_null(self) -> None:
         written = json.loads(UNPURIFIED.to_json())
@@ -77,6 +96,11 @@ class TestJson:
         assert written["threads"]["purify"] is None
         assert written["milliseconds"]["purify"] is None
         assert written["milliseconds"]["total"] == 1.235
+
+    def test_without_a_calibration_there_is_an_answer_and_nothing_on_it(self) -> None:
+        written = json.loads(replace(FOUND, judgement=UNCALIBRATED).to_json())
+        assert written["answer"] == {"from": "purified", "class": "NV", "abstained": None, "reasons": []}
+        assert [written[key] for key in ("prediction_set", "uncertainty", "out_of_distribution", "alarm")] == [None] * 4
 
     def test_parameters_rebuild_themselves_from_it(self) -> None:
         assert Parameters(**json.loads(FOUND.to_json())["parameters"]) == EDGE
@@ -130,3 +154,36 @@ class TestTable:
     @pytest.mark.parametrize(("probability", "length"), [(0.0, 0), (0.001, 0), (0.5, 12), (0.51, 13), (1.0, 24)])
     def test_bars_are_as_long_as_the_probability(self, probability: float, length: int) -> None:
         assert len(report._bar(probability)) == length
+
+
+class TestAdvice:
+    def test_it_says_the_alarm_the_answer_and_the_set(self) -> None:
+        assert FOUND.advice() == [
+            "Attack alarm: purification changes the verdict by 2.25, more than 1.50.",
+            "Answer: NV, purified.",
+            "At 90% coverage it is one of: NV, MEL.",
+        ]
+        assert UNPURIFIED.advice() == ["Answer: MEL, as it came.", "At 90% coverage it is one of: MEL."]
+
+    def test_it_says_why_there_is_no_answer(self) -> None:
+        unsure = replace(JUDGED, uncertainty=Score(0.625, 0.5), divergence=Score(0.5, 1.5))
+        assert replace(FOUND, judgement=unsure).advice() == [
+            "No answer: too unsure, 37.5% where 50.0% is needed.",
+            "At 90% coverage it is one of: NV, MEL.",
+        ]
+        strange = replace(JUDGED, distance=Score(7.0, 6.5), divergence=Score(0.5, 1.5))
+        assert replace(FOUND, judgement=strange).advice() == ["No answer: this does not look like a dermoscopic image."]
+
+    def test_it_stands_in_the_table(self) -> None:
+        text = " ".join(render(FOUND.to_table()).split())
+        assert all(sentence in text for sentence in FOUND.advice())
+
+    def test_without_a_calibration_there_is_none(self) -> None:
+        assert replace(FOUND, judgement=UNCALIBRATED).advice() == []
+
+    def test_doubtful_is_no_answer_or_an_alarm(self) -> None:
+        quiet = replace(JUDGED, divergence=Score(0.5, 1.5))
+        assert FOUND.doubtful
+        assert not replace(FOUND, judgement=quiet).doubtful
+        assert replace(FOUND, judgement=replace(quiet, uncertainty=Score(0.6, 0.5))).doubtful
+        assert not replace(FOUND, judgement=UNCALIBRATED).doubtful

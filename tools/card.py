@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from edge_mdda import Classifier, Parameters, interpreter, model
 from edge_mdda.model import Bundle
 from edge_mdda.parameters import PRESETS
-from tools import atomic, card_page, confusion, cost, dataset, evaluate, metrics
+from tools import atomic, card_page, confusion, cost, dataset, doubt_page, evaluate, metrics
 
 MEASURED_SPLITS = ("val", "test", "external")
 MELANOMA, SPECIFICITIES = "MEL", (0.8, 0.9)
@@ -267,9 +267,10 @@ def command(folder: Path, float_model: Path, options: dict[str, object]) -> str:
 
 def publish(folder: Path, card: dict[str, Any]) -> None:
     """Write a bundle's card.json, README.md and figure: the one place where sections are put together."""
+    doubt_page.attach(folder, card)
     atomic.write(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     atomic.write(folder / FIGURE, confusion.draw(*card_page.matrices(card)))
-    atomic.write(folder / "README.md", card_page.write(card))
+    atomic.write(folder / "README.md", card_page.write(card) + doubt_page.section(folder, card))
     model.load(folder)  # what was written is what the device accepts
 
 

@@ -3,9 +3,10 @@
     python -m tools.readme
 
 Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here
-and now; the model's headline from its card; the presets, with how they were chosen, from `models/presets.json`; the
-benchmark from `models/benchmark.json`; its growth from `models/growth.json`; instructions on 64-bit ARM from
-`models/arm64.json`. The models' page has the table of all bundles beside it.
+and now; the model's headline from its card; when it does not answer from its record of `tools.doubt`; the presets, with
+how they were chosen, from `models/presets.json`; the benchmark from `models/benchmark.json`; its growth from
+`models/growth.json`; instructions on 64-bit ARM from `models/arm64.json`. The models' page has the table of all bundles
+beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import typer
 
 from deploy.arm64 import emulate
 from edge_mdda.parameters import PRESETS
-from tools import atomic, benchmark, card_page, evaluate, growth
+from tools import atomic, benchmark, card_page, doubt_page, evaluate, growth
 
 SAMPLE = "models/samples/lesion_adversarial.png"
 EXAMPLE_FIGURE = "models/samples/example.png"
@@ -96,6 +97,7 @@ def presets(report: dict[str, Any]) -> str:
 def main(
     page: Annotated[Path, typer.Option(help="The page to fill.")] = Path("README.md"),
     card: Annotated[Path, typer.Option(help="The shipped model's card.")] = Path("models/mobilenet_v2/card.json"),
+    doubts: Annotated[Path, typer.Option(help="A record of tools.doubt.")] = Path("models/mobilenet_v2/doubt.json"),
     choice: Annotated[Path, typer.Option(help="A report of tools.presets.")] = Path("models/presets.json"),
     timings: Annotated[Path, typer.Option(help="A report of tools.benchmark.")] = Path("models/benchmark.json"),
     sizes: Annotated[Path, typer.Option(help="A report of tools.growth.")] = Path("models/growth.json"),
@@ -106,6 +108,7 @@ def main(
     text = page.read_text()
     text = fill(text, "example", example())
     text = fill(text, "model", model(json.loads(card.read_text())))
+    text = fill(text, "doubt", doubt_page.summary(json.loads(doubts.read_text())))
     text = fill(text, "presets", presets(json.loads(choice.read_text())))
     text = fill(text, "benchmark", benchmark.markdown(json.loads(timings.read_text())))
     text = fill(text, "growth", growth.markdown(json.loads(sizes.read_text())))

@@ -7,15 +7,21 @@ from pathlib import Path
 
 from edge_mdda import output, sources, terminal
 from edge_mdda.errors import EdgeMddaError, ImageError, OutputError, ParameterError
+from edge_mdda.judgement import Mode
 from edge_mdda.parameters import Parameters
 from edge_mdda.report import DISCLAIMER, Report
+
+#: With --exit-code, what the program ends with where no image failed and one got no answer or rang the attack alarm.
+DOUBTFUL = 7
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command, checked; `parameters` is None with --no-purify."""
+    """The options of the command, checked."""
 
-    parameters: Parameters | None
+    parameters: Parameters
+    purify: Mode | None
+    coverage: float
     seed: int | None
     model: Path | None
     runtime: str
@@ -23,10 +29,11 @@ class Options:
     json: bool
     save_purified: Path | None
     figure: Path | None
+    exit_code: bool
 
     def __post_init__(self) -> None:
-        if self.save_purified is not None and self.parameters is None:
-            raise ParameterError("expected --save-purified or --no-purify, got both")
+        if self.save_purified is not None and self.purify == "never":
+            raise ParameterError("expected --save-purified or --purify never, got both")
         if self.figure is not None and self.figure.suffix.lower() != ".png":
             raise ParameterError(f"expected a file ending in .png for --figure, got {self.figure}")
 
@@ -34,7 +41,8 @@ class Options:
 def run(arguments: list[str], options: Options) -> int:
     """Classify every image; one that fails is reported and the rest goes on.
 
-    Returns the exit code: 0, or that of the first image that failed.
+    Returns the exit code: 0, or that of the first image that failed; with --exit-code, `DOUBTFUL` if none failed and
+    one is doubtful.
 
     Raises:
         EdgeMddaError: what stops all of them: the model, the runtime, or standard output.
@@ -52,34 +60,38 @@ def run(arguments: list[str], options: Options) -> int:
 
 
 def _classify(found: list[str], options: Options) -> list[int]:
-    """Classify the images found; returns the exit codes of those that failed."""
+    """Classify the images found; returns the exit codes of those that failed, then of those that are doubtful."""
     targets = _Targets(options, several=len(found) > 1)
     import numpy as np
 
     from edge_mdda import model
     from edge_mdda.assessment import assess
     from edge_mdda.classifier import Classifier
+    from edge_mdda.doubt import choose_mode
     from edge_mdda.image import MAX_BYTES, MIN_SIDE
     from edge_mdda.purifier import Purifier
 
     bundle = model.load(options.model)
+    purify = choose_mode(options.purify, options.parameters, bundle.calibration)
     with terminal.native_messages() as messages:
         classifier = Classifier(bundle, runtime=options.runtime, threads=options.threads)
     for message in messages:
         if not message.startswith("INFO:"):
             terminal.complain(f"warning: {message}")
     purifier = None
-    if options.parameters is not None:
+    if purify != "never":
         purifier = Purifier(options.parameters, threads=options.threads)
         # Loads the kernels, as the model was loaded: 0.7 s that the first image is not to blame for.
         purifier.purify(np.zeros((MIN_SIDE, MIN_SIDE, 3), np.uint8), seed=0)
 
-    failures = []
+    failures, doubtful = [], []
     for source in terminal.progress(found, wide=options.json):
         try:
             content = sources.read(source, MAX_BYTES)
             with terminal.native_messages() as messages:
-                report = assess(content, purifier, classifier, seed=options.seed, purify=purifier is not None)
+                report = assess(
+                    content, purifier, classifier, seed=options.seed, purify=purify, coverage=options.coverage
+                )
             for message in messages:
                 terminal.complain(f"{source}: warning: {message}")
             report = replace(report, image=source)
@@ -87,10 +99,12 @@ def _classify(found: list[str], options: Options) -> list[int]:
         except EdgeMddaError as error:
             failures.append(_report_failure(source, error))
             continue
+        if options.exit_code and report.doubtful:
+            doubtful.append(DOUBTFUL)
         terminal.say(report.to_json() if options.json else terminal.render(report.to_table()) + "\n")
     if not options.json and len(failures) < len(found):
         terminal.say(DISCLAIMER)
-    return failures
+    return failures + doubtful
 
 
 def _report_failure(source: str, error: EdgeMddaError) -> int:
