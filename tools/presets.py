@@ -54,9 +54,9 @@ def grid(
 
 
 CANDIDATES = {
-    "paper-small": grid([ALL_SCALES], [0.125], [5], [0.24, 0.36, 0.44, 0.48, 0.64], [3, 4, 5, 10]),
-    "paper-large": grid([ALL_SCALES], [0.125], [3], [0.24, 0.36, 0.44, 0.48, 0.64], [3, 4, 5, 10]),
-    "edge": grid([ALL_SCALES, (-2, -1, 0), (-1, 0)], [0.05, 0.075, 0.1, 0.125], [1, 2], [0.4, 0.6], [2, 4]),
+    "paper-small": grid([ALL_SCALES], [0.125], [5], [0.36, 0.44, 0.48, 0.64], [3, 4, 5, 10]),
+    "paper-large": grid([ALL_SCALES], [0.125], [3], [0.36, 0.44, 0.48, 0.64], [3, 4, 5, 10]),
+    "edge": grid([ALL_SCALES, (-2, -1, 0)], [0.05, 0.075, 0.1, 0.125], [1, 2], [0.4, 0.6], [2, 4]),
 }
 
 # Of each chosen preset, measured for comparison: what the learned steps, and the square root of isotropic TV, bring.
