@@ -30,7 +30,7 @@ dropout = 0.2
 balance_power = 0.5
 stages = [[64, {epochs}]]
 purified_share = 0.5
-purifications = [[0.1, 1, 0.06], [0.05, 1, 0.03]]
+purifications = [[0.1, 1, 0.06, 10], [0.05, 1, 0.03, 10]]
 patience = 6
 """
 

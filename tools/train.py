@@ -22,37 +22,39 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from edge_mdda import Parameters, Purifier
-from tools import augment, dataset, network, recipe
+from edge_mdda import Purifier
+from tools import adversary, augment, dataset, network, recipe
 
 MONITOR = "val_balanced_accuracy"
-PURIFIER_ITERATIONS = 10
 
 
-class Views(Dataset[tuple[NDArray[np.uint8], int]]):
-    """The random views of one epoch, each drawn from (seed, epoch, position) alone, so a resumed run repeats them."""
+class Views(Dataset[tuple[NDArray[np.uint8], int, int, int, bool, bool]]):
+    """The random views of one epoch, each drawn from (seed, epoch, position) alone, so a resumed run repeats them.
+
+    A view is its pixels, not yet purified, its class, which of the recipe's purifications it passes through (−1 for
+    none) and with which seed, and whether it is attacked before and by an attacker who knows of the purification.
+    """
 
     def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], plan: recipe.Recipe, epoch: int):
         self.pixels, self.labels, self.plan, self.epoch = pixels, labels, plan, epoch
         weights = np.bincount(labels).astype(float)[labels] ** -plan.balance_power
         random = np.random.default_rng((plan.seed, epoch))
         self.draws = random.choice(len(labels), len(labels), p=weights / weights.sum())
-        self.purifiers = [
-            Purifier(Parameters(sigma=sigma, blocks=blocks, weight=weight, iterations=PURIFIER_ITERATIONS))
-            for sigma, blocks, weight in plan.purifications
-        ]
 
     def __len__(self) -> int:
         return len(self.draws)
 
-    def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], int]:
+    def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], int, int, int, bool, bool]:
         draw = self.draws[position]
         random = np.random.default_rng((self.plan.seed, self.epoch, position))
         view = augment.view(self.pixels[draw], self.plan.side_at(self.epoch), random)
+        purification, seed = -1, 0
         if random.random() < self.plan.purified_share:
-            purifier = self.purifiers[random.integers(len(self.purifiers))]
-            view = purifier.purify(view, seed=int(random.integers(2**63)))
-        return view, int(self.labels[draw])
+            purification = int(random.integers(len(self.plan.purifications)))
+            seed = int(random.integers(2**63))
+        attacked = random.random() < self.plan.attacked_share
+        aware = purification >= 0 and random.random() < self.plan.aware_share
+        return view, int(self.labels[draw]), purification, seed, attacked, aware
 
 
 class Images(lightning.LightningDataModule):
@@ -65,7 +67,7 @@ class Images(lightning.LightningDataModule):
         self.train = dataset.load(dataset.select(samples, "train"), self.plan.side)
         self.val = dataset.load(dataset.select(samples, "val"), self.plan.side)
 
-    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
         views = Views(*self.train, self.plan, self.trainer.current_epoch)
         return DataLoader(views, self.plan.batch, drop_last=True)
 
@@ -79,6 +81,7 @@ class Training(lightning.LightningModule):
         self.plan = plan
         self.network = network.MobileNetV2(len(dataset.CLASSES), plan.width, plan.dropout)
         self.network.to(memory_format=torch.channels_last)
+        self.purifiers = [Purifier(parameters) for parameters in plan.parameters()]
         self.accuracy = MulticlassAccuracy(len(dataset.CLASSES), average="micro")
         self.balanced_accuracy = MulticlassAccuracy(len(dataset.CLASSES), average="macro")
 
@@ -86,11 +89,36 @@ class Training(lightning.LightningModule):
         """Logits of uint8 RGB (N, H, W, 3); seen as (N, 3, H, W) that is already channels-last."""
         return self.network(pixels.permute(0, 3, 1, 2).float() / 255)
 
-    def training_step(self, batch: list[torch.Tensor]) -> torch.Tensor:
-        pixels, labels = batch
+    def training_step(self, batch: list[torch.Tensor], position: int) -> torch.Tensor:
+        pixels, labels = self.disturbed(*batch, position), batch[1]
         loss = functional.cross_entropy(self(pixels), labels, label_smoothing=self.plan.label_smoothing)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
         return loss
+
+    def disturbed(
+        self,
+        pixels: torch.Tensor,
+        labels: torch.Tensor,
+        purifications: torch.Tensor,
+        seeds: torch.Tensor,
+        attacked: torch.Tensor,
+        aware: torch.Tensor,
+        position: int,
+    ) -> torch.Tensor:
+        """A batch of `Views`, attacked on the network as it is now, then purified: uint8 RGB (N, H, W, 3)."""
+        result = pixels.numpy()
+        chosen = attacked.nonzero()[:, 0].numpy()
+        if len(chosen):
+            # Of (seed, epoch, batch) alone, as the views: a resumed run attacks in the same way.
+            random = np.random.default_rng((self.plan.seed, self.current_epoch, position, len(self.plan.radii)))
+            known = [self.purifiers[purifications[view]] if aware[view] else None for view in chosen]
+            levels = int(random.choice(self.plan.radii))
+            result[chosen] = adversary.single_step(
+                self.network, result[chosen], labels[chosen].numpy(), known, levels=levels, random=random
+            )
+        for view in (purifications >= 0).nonzero()[:, 0].tolist():
+            result[view] = self.purifiers[purifications[view]].purify(result[view], seed=int(seeds[view]))
+        return torch.from_numpy(result)
 
     def validation_step(self, batch: list[torch.Tensor]) -> None:
         pixels, labels = batch
