@@ -37,9 +37,7 @@ class Recipe:
     purifications: tuple[tuple[float, int, float, int], ...]  # (sigma, blocks, weight, iterations) drawn from for those
     patience: int  # epochs without a better balanced accuracy on val before the run stops
     network: str = "mobilenet_v2"
-    attacked_share: float = (
-        0.0  # part of the views that are attacked on the network being trained, then purified or not
-    )
+    attacked_share: float = 0.0  # part of the views attacked on the network being trained, then purified or not
     aware_share: float = 0.0  # part of the attacked and purified views whose attacker sees through the purification
     radii: tuple[int, ...] = ()  # of the attack in 1/255, one drawn for each batch
     distillation: float = 0.0  # part of the loss that is the distance from the teacher's answers
@@ -60,15 +58,16 @@ class Recipe:
         _expect(self.distillation_temperature > 0, "distillation_temperature above 0", self.distillation_temperature)
         stages = bool(self.stages) and all(side >= SMALLEST_SIDE and epochs >= 1 for side, epochs in self.stages)
         _expect(stages, f"stages of [side ≥ {SMALLEST_SIDE}, epochs ≥ 1]", self.stages)
-        _expect(bool(self.purifications) == (self.purified_share > 0), "purifications if some views are purified", self)
+        for name, share in (("purifications", "purified_share"), ("radii", "attacked_share")):
+            values, part = getattr(self, name), getattr(self, share)
+            _expect(bool(values) == (part > 0), f"{name} with the {share} {part:g}", len(values) or "none")
         try:
             self.parameters()
         except ParameterError as error:
             raise ValueError(f"expected purifications of [sigma, blocks, weight, iterations]: {error}") from None
         _expect(all(1 <= radius <= 255 for radius in self.radii), "radii in 1…255", self.radii)
-        _expect(bool(self.radii) == (self.attacked_share > 0), "radii if some views are attacked", self)
         aware = self.aware_share == 0 or (self.attacked_share > 0 and self.purified_share > 0)
-        _expect(aware, "attacked and purified views with an aware_share", self)
+        _expect(aware, "attacked and purified views with an aware_share", "none")
 
     @property
     def epochs(self) -> int:

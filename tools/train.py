@@ -18,12 +18,13 @@ import typer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
 from edge_mdda import Purifier
-from tools import adversary, augment, dataset, network, recipe
+from tools import adversary, augment, checkpoint, dataset, network, recipe
 
 MONITOR = "val_balanced_accuracy"
 
@@ -75,23 +76,46 @@ class Images(lightning.LightningDataModule):
         return DataLoader(TensorDataset(*map(torch.from_numpy, self.val)), 64)
 
 
+def distillation(logits: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:
+    """How far logits (N, classes) are from the teacher's, both softened by a temperature.
+
+    The Kullback-Leibler divergence times the temperature squared, which keeps its gradients as strong as those of the
+    cross-entropy (Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015).
+    """
+    student = functional.log_softmax(logits / temperature, 1)
+    teacher = functional.log_softmax(taught / temperature, 1)
+    return temperature**2 * functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def _unit(pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels uint8 RGB (N, H, W, 3) in [0, 1], seen as (N, 3, H, W), which is already channels-last."""
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
 class Training(lightning.LightningModule):
-    def __init__(self, plan: recipe.Recipe):
+    def __init__(self, plan: recipe.Recipe, teacher: nn.Module | None = None):
         super().__init__()
         self.plan = plan
-        self.network = network.MobileNetV2(len(dataset.CLASSES), plan.width, plan.dropout)
+        self.network = network.build(plan.network, len(dataset.CLASSES), plan.width, plan.dropout)
         self.network.to(memory_format=torch.channels_last)
+        # Its method, not the teacher: as a module of this one it would be trained and saved too.
+        self.teach = None if teacher is None else teacher.eval().requires_grad_(False).forward
         self.purifiers = [Purifier(parameters) for parameters in plan.parameters()]
         self.accuracy = MulticlassAccuracy(len(dataset.CLASSES), average="micro")
         self.balanced_accuracy = MulticlassAccuracy(len(dataset.CLASSES), average="macro")
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Logits of uint8 RGB (N, H, W, 3); seen as (N, 3, H, W) that is already channels-last."""
-        return self.network(pixels.permute(0, 3, 1, 2).float() / 255)
+        """Logits of uint8 RGB (N, H, W, 3)."""
+        return self.network(_unit(pixels))
 
     def training_step(self, batch: list[torch.Tensor], position: int) -> torch.Tensor:
-        pixels, labels = self.disturbed(*batch, position), batch[1]
-        loss = functional.cross_entropy(self(pixels), labels, label_smoothing=self.plan.label_smoothing)
+        clean, labels = batch[0], batch[1]
+        logits = self(self.disturbed(*batch, position))
+        loss = functional.cross_entropy(logits, labels, label_smoothing=self.plan.label_smoothing)
+        if self.teach is not None:
+            # The teacher sees the view as it was before attack and purification: the better answer to both.
+            taught = distillation(logits, self.teach(_unit(clean)), self.plan.distillation_temperature)
+            loss = (1 - self.plan.distillation) * loss + self.plan.distillation * taught
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
@@ -106,7 +130,7 @@ class Training(lightning.LightningModule):
         position: int,
     ) -> torch.Tensor:
         """A batch of `Views`, attacked on the network as it is now, then purified: uint8 RGB (N, H, W, 3)."""
-        result = pixels.numpy()
+        result = pixels.numpy().copy()
         chosen = attacked.nonzero()[:, 0].numpy()
         if len(chosen):
             # Of (seed, epoch, batch) alone, as the views: a resumed run attacks in the same way.
@@ -136,22 +160,40 @@ class Training(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+def start(training: Training, weights: Path) -> None:
+    """Load the weights a run starts from; BadParameter when they are of another network."""
+    try:
+        if weights.suffix == ".npz":
+            network.load_backbone(training.network, weights)
+        else:
+            training.load_state_dict(torch.load(weights, weights_only=True)["state_dict"])
+    except (AttributeError, KeyError, RuntimeError, ValueError) as error:
+        plan = training.plan
+        raise typer.BadParameter(f"expected weights of {plan.network} {plan.width:g} in {weights}: {error}") from None
+
+
 def main(
     plan_file: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe in TOML (tools/recipes).")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints and learning curves.")],
     data: Annotated[Path, typer.Option(envvar="EDGE_MDDA_DATA", help="Folder of labelled images.")],
     weights: Annotated[Path | None, typer.Option(help="Backbone (.npz) or checkpoint to start from.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Checkpoint to learn from, for a recipe with distillation.")
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = os.cpu_count() or 1,
 ) -> None:
     """Fine-tune by a recipe; go on from the run's last checkpoint if there is one."""
-    plan = recipe.read(plan_file)
+    try:
+        plan = recipe.read(plan_file)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if (teacher is None) != (plan.distillation == 0):
+        raise typer.BadParameter(f"expected --teacher if the recipe has distillation, got {plan.distillation:g} of it")
     torch.set_num_threads(threads)
     lightning.seed_everything(plan.seed, workers=True)
-    training = Training(plan)
-    if weights is not None and weights.suffix == ".npz":
-        network.load_backbone(training.network, weights)
-    elif weights is not None:
-        training.load_state_dict(torch.load(weights, weights_only=True)["state_dict"])
+    training = Training(plan, None if teacher is None else checkpoint.read(teacher))
+    if weights is not None:
+        start(training, weights)
     last = out / "last.ckpt"
     trainer = lightning.Trainer(
         accelerator="cpu",
