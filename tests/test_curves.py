@@ -34,7 +34,7 @@ def test_other_files_and_unfinished_runs_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"got none of \['train_loss', 'val_accuracy'"):
         curves.read(tmp_path / "other.csv")
     (tmp_path / "started.csv").write_text(WRITTEN.splitlines()[0] + "\n")
-    with pytest.raises(ValueError, match="expected a finished epoch in .*started.csv, got 0 curves of 4"):
+    with pytest.raises(ValueError, match=r"expected a finished epoch in .*started\.csv, got 0 curves of 4"):
         curves.read(tmp_path / "started.csv")
 
 
@@ -55,5 +55,17 @@ def test_the_picture_has_every_run_and_repeats_itself(tmp_path):
     alone, both = (cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) for picture in pictures[:2])
     assert alone.shape == both.shape
     assert (alone != both).any()
-    with pytest.raises(typer.BadParameter, match="expected runs of different names, got one, one"):
-        curves.main([tmp_path / "one.csv"] * 2, tmp_path / "curves.png")
+
+
+def test_the_starts_of_a_run_are_put_together(tmp_path):
+    header, first, first_loss, second, second_loss = WRITTEN.splitlines()
+    for folder, rows in (("curves", [first, first_loss]), ("curves-2", [second, second_loss])):
+        (tmp_path / "run" / folder).mkdir(parents=True)
+        (tmp_path / "run" / folder / "metrics.csv").write_text("\n".join([header, *rows]))
+    (tmp_path / "run.csv").write_text(WRITTEN)
+    curves.main([tmp_path / "run.csv"], tmp_path / "whole.png")
+    curves.main(list((tmp_path / "run").glob("*/metrics.csv")), tmp_path / "starts.png")
+    assert (tmp_path / "starts.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "other.csv").write_text("epoch,loss\n0,1\n")
+    with pytest.raises(typer.BadParameter, match="expected the learning curves"):
+        curves.main([tmp_path / "other.csv"], tmp_path / "curves.png")

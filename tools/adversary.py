@@ -7,7 +7,7 @@ Sense of Security", ICML 2018). The steps are foolbox's, as in `tools.attack`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -30,11 +30,11 @@ class Defended(nn.Module):
 
     Args:
         network: RGB float32 (N, 3, H, W) in [0, 1] to logits.
-        purifiers: for each image of the batch; None for an image that is not purified.
+        purifiers: for each image of the batch, of which there may be fewer; None for one that is not purified.
         random: where every forward pass draws fresh seeds of the noise from, as the device does.
     """
 
-    def __init__(self, network: nn.Module, purifiers: Sequence[Purifier | None], random: np.random.Generator):
+    def __init__(self, network: nn.Module, purifiers: Iterable[Purifier | None], random: np.random.Generator):
         super().__init__()
         self.network, self.purifiers, self.random = network, purifiers, random
 
@@ -43,7 +43,7 @@ class Defended(nn.Module):
         purified = np.stack(
             [
                 image if purifier is None else purifier.purify(image, seed=int(self.random.integers(2**63)))
-                for image, purifier in zip(pixels, self.purifiers, strict=True)
+                for image, purifier in zip(pixels, self.purifiers, strict=False)
             ]
         )
         shift = torch.from_numpy(purified - pixels).permute(0, 3, 1, 2)

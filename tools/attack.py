@@ -30,6 +30,7 @@ def descend(
     levels: int,
     steps: int,
     step: float = 0.25,
+    looks: int = 1,
     batch: int = BATCH,
     seed: int = 0,
 ) -> NDArray[np.uint8]:
@@ -42,13 +43,17 @@ def descend(
         levels: radius of the ball in 1/255.
         steps: how many.
         step: length of one, relative to the radius.
+        looks: forward passes of which the logits are averaged before each step, for a network that draws noise
+            (expectation over transformation: Athalye et al., "Synthesizing Robust Adversarial Examples", ICML 2018).
         batch: how many images are worked on at once.
         seed: of the random start.
 
     Raises:
         ValueError: a rounded image is outside the ball.
     """
-    model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    model: foolbox.Model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    if looks > 1:
+        model = foolbox.models.ExpectationOverTransformationWrapper(model, n_steps=looks)
     descent = foolbox.attacks.LinfPGD(rel_stepsize=step, steps=steps, random_start=True)
     moved = []
     with torch.random.fork_rng(devices=[]):  # a training goes on with the random numbers it would have had

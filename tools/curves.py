@@ -62,10 +62,12 @@ def draw(runs: dict[str, Curves]) -> bytes:
         for run, curves in runs.items():
             points = curves[curve]
             scale = 100 if "accuracy" in curve else 1
-            (line,) = panel.plot(list(points), [scale * value for value in points.values()], marker=".", label=run)
+            (line,) = panel.plot(
+                sorted(points), [scale * points[epoch] for epoch in sorted(points)], marker=".", label=run
+            )
             best = max(curves["val_balanced_accuracy"], key=curves["val_balanced_accuracy"].__getitem__)
             if best in points:
-                panel.plot(best, scale * points[best], "o", markersize=10, fillstyle="none", color=line.get_color())
+                panel.plot(best, points[best], "o", markersize=10, fillstyle="none", color=line.get_color())
         panel.set_title(title)
         panel.set_xlabel("epoch")
         panel.set_ylabel("%" if "accuracy" in curve else "cross-entropy")
@@ -83,12 +85,14 @@ def main(
     out: Annotated[Path, typer.Option(help="The picture, PNG.")],
 ) -> None:
     """Draw the learning curves of one run, or of several in the same panels."""
+    runs: dict[str, Curves] = {}
     try:
-        runs = {name(path): read(path) for path in files}
+        for path in sorted(files):
+            together = runs.setdefault(name(path), {curve: {} for curve in PANELS})
+            for curve, points in read(path).items():
+                together[curve].update(points)
     except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error)) from None
-    if len(runs) < len(files):
-        raise typer.BadParameter(f"expected runs of different names, got {', '.join(map(name, files))}")
     atomic.write(out, draw(runs))
 
 

@@ -1,4 +1,4 @@
-"""Make a narrower MobileNetV2 out of a trained one, as a start for training: only the full width has pretrained weights.
+"""Make a narrower MobileNetV2 of a trained one, as a start for training: only width 1.0 has pretrained weights.
 
     python -m tools.thinning models/checkpoints/purified.ckpt --width 0.5 --out runs/small/start.ckpt
 

@@ -2,7 +2,7 @@
 
     python -m tools.train tools/recipes/plain.toml --weights mobilenet_v2_pretrained.npz --out runs/plain
 
-Run it again with the same `--out` and it goes on from the last finished epoch.
+Run it again with the same `--out` and it goes on from the last finished epoch, to the same weights.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ class Training(lightning.LightningModule):
 
     def training_step(self, batch: list[torch.Tensor], position: int) -> torch.Tensor:
         clean, labels = batch[0], batch[1]
-        logits = self(self.disturbed(*batch, position))
+        # Of (seed, epoch, batch) alone, as the views are: a resumed run attacks and drops out in the same way.
+        random = np.random.default_rng((self.plan.seed, self.current_epoch, position, 1))
+        torch.manual_seed(int(random.integers(2**63)))
+        logits = self(self.disturbed(*batch, random))
         loss = functional.cross_entropy(logits, labels, label_smoothing=self.plan.label_smoothing)
         if self.teach is not None:
             # The teacher sees the view as it was before attack and purification: the better answer to both.
@@ -127,14 +130,12 @@ class Training(lightning.LightningModule):
         seeds: torch.Tensor,
         attacked: torch.Tensor,
         aware: torch.Tensor,
-        position: int,
+        random: np.random.Generator,
     ) -> torch.Tensor:
         """A batch of `Views`, attacked on the network as it is now, then purified: uint8 RGB (N, H, W, 3)."""
         result = pixels.numpy().copy()
         chosen = attacked.nonzero()[:, 0].numpy()
         if len(chosen):
-            # Of (seed, epoch, batch) alone, as the views: a resumed run attacks in the same way.
-            random = np.random.default_rng((self.plan.seed, self.current_epoch, position, len(self.plan.radii)))
             known = [self.purifiers[purifications[view]] if aware[view] else None for view in chosen]
             levels = int(random.choice(self.plan.radii))
             result[chosen] = adversary.single_step(
@@ -172,6 +173,12 @@ def start(training: Training, weights: Path) -> None:
         raise typer.BadParameter(f"expected weights of {plan.network} {plan.width:g} in {weights}: {error}") from None
 
 
+def curves_folder(out: Path) -> str:
+    """Where a start of a run writes its curves: the logger empties its folder, so going on needs another (curves-2)."""
+    starts = len(list(out.glob("curves*"))) if (out / "last.ckpt").is_file() else 0
+    return f"curves-{starts + 1}" if starts else "curves"
+
+
 def main(
     plan_file: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe in TOML (tools/recipes).")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints and learning curves.")],
@@ -201,7 +208,7 @@ def main(
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
-        logger=CSVLogger(out, name="", version="curves"),
+        logger=CSVLogger(out, name="", version=curves_folder(out)),
         callbacks=[
             ModelCheckpoint(out, "best", monitor=MONITOR, mode="max", enable_version_counter=False),
             # Of its own: `save_last` would keep only the last checkpoint that was the best one.
