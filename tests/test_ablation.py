@@ -32,13 +32,50 @@ def test_every_model_has_a_row_for_each_defence(aware):
     report = {
         "attack": {"levels": 4, "steps": 20, "images": 200, "clean_images": 1190},
         "aware": {"levels": 4, "steps": 10, "images": aware, "looks": 2},
-        "models": {name: dict.fromkeys(ablation.DEFENCES, figures) for name in ("plain", "purified")},
+        "models": {name: {"defences": dict.fromkeys(ablation.DEFENCES, figures)} for name in ("plain", "purified")},
     }
     text = ablation.markdown(report)
     rows = [line for line in text.splitlines() if line.startswith(("| plain", "| purified"))]
     assert len(rows) == 2 * len(ablation.DEFENCES)
     assert rows[0] == "| plain | none |" + " 80.0% / 60.0% |" * (3 if aware else 2)
     assert ("aware: 50 of them attacked by PGD-10" in text) == bool(aware)
+
+
+def test_a_model_is_measured_again_only_when_something_changed(tmp_path, monkeypatch):
+    measured = []
+
+    class Bundle:
+        height = 48
+
+    def measure(parameters, bundle, images):
+        measured.append(parameters)
+        return {kind: {"accuracy": 0.8, "balanced": 0.6} for kind in images}
+
+    def val_images(*_, clean, attacked, levels, steps):
+        images = np.zeros((9, 48, 48, 3), np.uint8), np.zeros(9, int)
+        how = {"levels": levels, "steps": steps, "images": attacked, "clean_images": 9}
+        return {"clean": images, "adversarial": images}, how
+
+    monkeypatch.setattr(ablation.evaluate, "read_model", lambda path: Bundle())
+    monkeypatch.setattr(ablation.checkpoint, "read", lambda path: trained_like())
+    monkeypatch.setattr(ablation.presets, "measure", measure)
+    monkeypatch.setattr(ablation.attack, "val_images", val_images)
+    models = []
+    for name in ("plain", "purified"):
+        (tmp_path / f"{name}.tflite").write_bytes(name.encode())
+        (tmp_path / f"{name}.ckpt").write_bytes(name.encode())
+        models.append(f"{name}={tmp_path / name}.tflite:{tmp_path / name}.ckpt")
+    defences = len(ablation.DEFENCES)
+    out, page = tmp_path / "report.json", tmp_path / "page.md"
+    how = {"out": out, "data": tmp_path, "attacked": 8, "levels": 4, "aware": 0}
+    for asked, steps, runs in ((models[:1], 5, 1), (models, 5, 1), (models, 5, 0), (models, 6, 2)):
+        ablation.main(asked, steps=steps, page=page, **how)
+        assert len(measured) == runs * defences
+        measured.clear()
+    (tmp_path / "plain.tflite").write_bytes(b"another")
+    ablation.main(models, steps=6, page=page, **how)
+    assert len(measured) == defences
+    assert page.read_text().count("| plain |") == page.read_text().count("| purified |") == defences
 
 
 def test_who_knows_the_purification_defeats_it_more_often():

@@ -6,13 +6,16 @@
 
 Measured on `val`, where recipes are chosen. Every model is attacked through its own float parent, by an attacker who
 does not know of the purification (`tools.attack`), and by one who knows it all but the seed of the noise
-(`tools.adversary`), which costs so much that fewer images and steps must do.
+(`tools.adversary`), which costs so much that fewer images and steps must do. Run it again with the same `--out`, and
+models that were measured in the same way are not measured again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,8 +48,8 @@ def markdown(report: dict[str, Any]) -> str:
     kinds = {kind: title for kind, title in KINDS.items() if kind != "aware" or aware["images"]}
     rows = [
         (name, defence, *evaluate.cells(figures, list(kinds)))
-        for name, defences in report["models"].items()
-        for defence, figures in defences.items()
+        for name, measured in report["models"].items()
+        for defence, figures in measured["defences"].items()
     ]
     text = (
         f"On `val`, int8, accuracy / balanced accuracy: {attacked['clean_images']} clean images, {attacked['images']} "
@@ -58,6 +61,13 @@ def markdown(report: dict[str, Any]) -> str:
             f"for the identity on the way back (BPDA), the logits of {aware['looks']} looks averaged for each step"
         )
     return f"{text}.\n\n{card_page.table(('trained', 'purified by', *kinds.values()), rows)}\n"
+
+
+def describe(converted: Path, parent: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """All that a model's figures depend on beside the images: a report that says the same need not be made again."""
+    files = {file.suffix: hashlib.sha256(file.read_bytes()).hexdigest() for file in (converted, parent)}
+    parameters = {name: asdict(preset) for name, preset in PRESETS.items()}
+    return json.loads(json.dumps({"sha256": files, "presets": parameters, **asked}))
 
 
 def attack_aware(
@@ -89,22 +99,32 @@ def main(
     if aware > attacked:
         raise typer.BadParameter(f"expected at most the {attacked} attacked images for --aware, got {aware}")
     how = {"levels": levels, "steps": aware_steps, "looks": looks}
+    asked = {"attacked": attacked, "levels": levels, "steps": steps, "aware": aware, "aware_how": how}
+    known = json.loads(out.read_text())["models"] if out.is_file() else {}
     report: dict[str, Any] = {"aware": {"images": aware, **how}, "models": {}}
     for name, converted, parent in parsed:
+        basis = describe(converted, parent, asked)
+        if known.get(name, {}).get("basis") == basis:
+            report["models"][name] = known[name]
+            continue
         bundle = evaluate.read_model(converted)
         network = checkpoint.read(parent).requires_grad_(False)
-        images, report["attack"] = attack.val_images(
+        images, attack_made = attack.val_images(
             data, network, bundle.height, clean=None, attacked=attacked, levels=levels, steps=steps
         )
-        chosen = images["clean"][0][:aware], images["clean"][1][:aware]
-        report["models"][name] = {}
+        pixels, labels = images["clean"][0][:aware], images["clean"][1][:aware]
+        defences = {}
         for defence, parameters in DEFENCES.items():
             shown = dict(images)
-            if aware:  # with nothing to know, who knows is who does not
-                unaware = images["adversarial"][0][:aware], chosen[1]
-                shown["aware"] = attack_aware(network, parameters, chosen, **how) if parameters else unaware
-            report["models"][name][defence] = presets.measure(parameters, bundle, shown)
+            if aware:  # who knows that there is no purification is who does not know of one
+                unaware = images["adversarial"][0][:aware], labels
+                shown["aware"] = attack_aware(network, parameters, (pixels, labels), **how) if parameters else unaware
+            defences[defence] = presets.measure(parameters, bundle, shown)
+            typer.echo(f"{name} {defence} {json.dumps(defences[defence])}", err=True)
+        report["models"][name] = {"basis": basis, "attack": attack_made, "defences": defences}
         atomic.write(out, json.dumps(report, indent=1) + "\n")
+    report["attack"] = report["models"][parsed[-1][0]]["attack"]
+    atomic.write(out, json.dumps(report, indent=1) + "\n")
     text = markdown(report)
     if page is not None:
         atomic.write(page, f"# What each recipe brings\n\nWritten by `tools.ablation`: do not edit. {text}")
