@@ -124,3 +124,16 @@ def test_a_wrong_shape_is_refused(arrays, empty, tmp_path):
     np.savez(tmp_path / "weights.npz", **arrays)
     with pytest.raises(ValueError, match=r"expected shape \(16,\) for bn_Conv1/gamma, got \(7,\)"):
         network.load_backbone(empty, tmp_path / "weights.npz")
+
+
+def test_resnet50_is_that_of_the_paper_with_its_normalisation_inside():
+    """25,557,032 parameters with 1000 classes; MONAI's have a bias in the four downsampling convolutions too."""
+    pytest.importorskip("monai", reason="needs the workstation extra")
+    built = network.build("resnet50", 8, 1.0, 0.0).eval()
+    downsampling = 256 + 512 + 1024 + 2048
+    assert sum(weight.numel() for weight in built.parameters()) == 25_557_032 - 2048 * 992 - 992 + downsampling
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    mean, deviation = (torch.tensor(values)[:, None, None] for values in (built.MEAN, built.DEVIATION))
+    with torch.no_grad():
+        torch.testing.assert_close(built(image), built.head(built.features((image - mean) / deviation)))
+    assert "mean" not in built.state_dict()

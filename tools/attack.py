@@ -29,6 +29,9 @@ def descend(
     *,
     levels: int,
     steps: int,
+    step: float = 0.25,
+    looks: int = 1,
+    batch: int = BATCH,
     seed: int = 0,
 ) -> NDArray[np.uint8]:
     """Drive images away from their classes, and round them to 8 bits.
@@ -37,21 +40,28 @@ def descend(
         network: RGB float32 NCHW in [0, 1] to logits, in evaluation mode.
         pixels: uint8 RGB (N, H, W, 3).
         labels: indices of the classes to leave, (N,).
-        levels: radius of the ball in 1/255; a step is a quarter of it.
+        levels: radius of the ball in 1/255.
         steps: how many.
+        step: length of one, relative to the radius.
+        looks: forward passes of which the logits are averaged before each step, for a network that draws noise
+            (expectation over transformation: Athalye et al., "Synthesizing Robust Adversarial Examples", ICML 2018).
+        batch: how many images are worked on at once.
         seed: of the random start.
 
     Raises:
         ValueError: a rounded image is outside the ball.
     """
-    model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
-    descent = foolbox.attacks.LinfPGD(abs_stepsize=levels / 4 / 255, steps=steps, random_start=True)
-    torch.manual_seed(seed)
+    model: foolbox.Model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    if looks > 1:
+        model = foolbox.models.ExpectationOverTransformationWrapper(model, n_steps=looks)
+    descent = foolbox.attacks.LinfPGD(rel_stepsize=step, steps=steps, random_start=True)
     moved = []
-    for start in range(0, len(pixels), BATCH):
-        images = torch.from_numpy(pixels[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255
-        result = descent.run(model, images, torch.from_numpy(labels[start : start + BATCH]), epsilon=levels / 255)
-        moved.append(result.permute(0, 2, 3, 1).detach().numpy())
+    with torch.random.fork_rng(devices=[]):  # a training goes on with the random numbers it would have had
+        torch.manual_seed(seed)
+        for start in range(0, len(pixels), batch):
+            images = torch.from_numpy(pixels[start : start + batch]).permute(0, 3, 1, 2).float() / 255
+            result = descent.run(model, images, torch.from_numpy(labels[start : start + batch]), epsilon=levels / 255)
+            moved.append(result.permute(0, 2, 3, 1).detach().numpy())
     rounded = np.rint(np.concatenate(moved) * np.float32(255))
     distance = np.abs(rounded - pixels).max()
     if distance > levels or rounded.min() < 0 or rounded.max() > 255:

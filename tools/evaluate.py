@@ -210,9 +210,9 @@ def summarise_seeds(
     return summary
 
 
-def cells(figures: dict[str, Any]) -> list[str]:
-    """Two cells of a table: accuracy and balanced accuracy on clean and on attacked images."""
-    return [f"{figures[kind]['accuracy']:.1%} / {figures[kind]['balanced']:.1%}" for kind in ("clean", "adversarial")]
+def cells(figures: dict[str, Any], kinds: Sequence[str] = ("clean", "adversarial")) -> list[str]:
+    """Cells of a table: accuracy and balanced accuracy on each kind of images, clean and attacked ones."""
+    return [f"{figures[kind]['accuracy']:.1%} / {figures[kind]['balanced']:.1%}" for kind in kinds]
 
 
 def main(

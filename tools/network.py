@@ -1,8 +1,12 @@
-"""MobileNetV2 in PyTorch, laid out so that it converts to a full-integer TFLite model with nothing left over.
+"""The networks that are trained here: MobileNetV2, and ResNet50 to attack from.
 
-The network takes RGB in [0, 1]: the [-1, 1] normalisation of the pretrained weights is folded into the first
-convolution, so no caller can place it wrongly and an int8 input tensor is simply `pixel - 128`.
-Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018.
+MobileNetV2 (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018) is laid out so that it
+converts to a full-integer TFLite model with nothing left over. It takes RGB in [0, 1]: the [-1, 1] normalisation of the
+pretrained weights is folded into the first convolution, so no caller can place it wrongly and an int8 input tensor is
+simply `pixel - 128`.
+
+ResNet50 (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; the paper's other victim) is never
+converted. It is MONAI's: torchvision's wheel on PyPI does not import beside a CPU build of torch, and timm needs it.
 """
 
 from __future__ import annotations
@@ -84,6 +88,36 @@ class MobileNetV2(nn.Module):
         y = self.top(self.blocks(self.stem(x)))
         y = functional.adaptive_avg_pool2d(y, 1).flatten(1)
         return self.head(self.dropout(y))
+
+
+class ResNet50(nn.Module):
+    """ResNet50 with its normalisation inside: RGB float32 (N, 3, H, W) in [0, 1] to logits float32 (N, classes)."""
+
+    # Of ImageNet's images, as everywhere; trained from scratch, any numbers near these would do.
+    MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+    def __init__(self, classes: int, dropout: float = 0.0):
+        from monai.networks.nets.resnet import resnet50  # takes ten seconds to import, and only this needs it
+
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(self.MEAN)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(self.DEVIATION)[:, None, None], persistent=False)
+        # MONAI's defaults are for volumes; a kernel of 7 with a stride of 2 is the stem of the paper.
+        self.features = resnet50(
+            spatial_dims=2, n_input_channels=3, conv1_t_size=7, conv1_t_stride=2, feed_forward=False
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2048, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.dropout(self.features((x - self.mean) / self.deviation)))
+
+
+def build(name: str, classes: int, width: float, dropout: float) -> nn.Module:
+    """A network by the name it has in a recipe; `width` is that of MobileNetV2."""
+    if name == "resnet50":
+        return ResNet50(classes, dropout)
+    return MobileNetV2(classes, width, dropout)
 
 
 def load_backbone(network: MobileNetV2, weights: Path) -> None:
