@@ -15,7 +15,7 @@ import pytest
 
 from edge_mdda import model
 from edge_mdda.errors import ModelError
-from edge_mdda.parameters import PRESETS
+from edge_mdda.parameters import EDGE
 from tests.calibrations import content
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / model.DEFAULT
@@ -211,10 +211,10 @@ class TestLabels:
 
 
 class TestCalibration:
-    def test_the_shipped_one_has_all_presets(self) -> None:
+    def test_the_shipped_one_has_the_default_preset(self) -> None:
         known = model.load().calibration
         assert known is not None
-        assert all(known.of(parameters) is not None for parameters in PRESETS.values())
+        assert known.of(EDGE) is not None
 
     def test_one_that_the_card_does_not_name_is_not_read(self, bundle: Path) -> None:
         (bundle / "calibration.json").write_bytes(b"anything")
