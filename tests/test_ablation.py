@@ -58,12 +58,13 @@ def test_a_model_is_measured_again_only_when_something_changed(tmp_path, monkeyp
 
     monkeypatch.setattr(ablation.evaluate, "read_model", lambda path: Bundle())
     monkeypatch.setattr(ablation.checkpoint, "read", lambda path: trained_like())
+    monkeypatch.setattr(ablation.checkpoint, "digest", lambda path: path.stem)
     monkeypatch.setattr(ablation.presets, "measure", measure)
     monkeypatch.setattr(ablation.attack, "val_images", val_images)
     models = []
     for name in ("plain", "purified"):
         (tmp_path / f"{name}.tflite").write_bytes(name.encode())
-        (tmp_path / f"{name}.ckpt").write_bytes(name.encode())
+        (tmp_path / f"{name}.ckpt").touch()
         models.append(f"{name}={tmp_path / name}.tflite:{tmp_path / name}.ckpt")
     defences = len(ablation.DEFENCES)
     out, page = tmp_path / "report.json", tmp_path / "page.md"

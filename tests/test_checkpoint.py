@@ -38,6 +38,7 @@ def test_the_command_leaves_the_state_of_the_training_and_half_of_the_digits(tmp
         torch.testing.assert_close(
             dict(read.named_parameters()), dict(trained.named_parameters()), rtol=tolerance, atol=tolerance
         )
+        assert (checkpoint.digest(tmp_path / "kept.ckpt") == checkpoint.digest(tmp_path / "last.ckpt")) == (not half)
     assert sizes[True] < 0.65 * sizes[False]
 
 

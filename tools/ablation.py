@@ -65,9 +65,9 @@ def markdown(report: dict[str, Any]) -> str:
 
 def describe(converted: Path, parent: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """All that a model's figures depend on beside the images: a report that says the same need not be made again."""
-    files = {file.suffix: hashlib.sha256(file.read_bytes()).hexdigest() for file in (converted, parent)}
+    digests = {"model": hashlib.sha256(converted.read_bytes()).hexdigest(), "parent": checkpoint.digest(parent)}
     parameters = {name: asdict(preset) for name, preset in PRESETS.items()}
-    return json.loads(json.dumps({"sha256": files, "presets": parameters, **asked}))
+    return json.loads(json.dumps({"sha256": digests, "presets": parameters, **asked}))
 
 
 def attack_aware(

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +58,15 @@ def _load(trained: nn.Module, weights: dict[str, torch.Tensor], expected: str) -
         trained.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"expected {expected}, got: {error}") from None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a checkpoint's weights alone: the same with the state of its training as without."""
+    found = hashlib.sha256()
+    for name, value in sorted(_weights(path).items()):
+        found.update(name.encode())
+        found.update(value.numpy().tobytes())
+    return found.hexdigest()
 
 
 def save(weights: dict[str, torch.Tensor], path: Path, half: bool = False) -> None:
