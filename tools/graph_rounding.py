@@ -28,19 +28,19 @@ _FROM_TORCH = {"CONV_2D": (0, 2, 3, 1), "DEPTHWISE_CONV_2D": (1, 2, 3, 0), "FULL
 
 @dataclass(frozen=True)
 class Weighted:
-    """One operator with weights: its twin in PyTorch, without padding, and the tensors it uses.
+    """One operator with weights, and its twin in PyTorch, without padding.
 
     Attributes:
         name: of the operator.
+        operator: as it was parsed.
         layer: a convolution or linear layer with its weights and bias.
         same: whether it pads so that its output is as large as its input, but for the stride.
-        tensors: indices of input, weights and bias.
     """
 
     name: str
+    operator: Any
     layer: nn.Conv2d | nn.Linear
     same: bool
-    tensors: tuple[int, int, int]
 
     def seen(self, x: NDArray[np.float32]) -> torch.Tensor:
         """What the twin is fed where the operator is fed x: NCHW and padded."""
@@ -60,7 +60,8 @@ class Weighted:
 def refine(model: bytes, images: NDArray[np.uint8]) -> bytes:
     """Round the weights of a float32 model of one image in [0, 1]; it stays a float32 model.
 
-    Operators with dilation, without a bias, or whose weights another one uses too are left as they are.
+    Operators with dilation, with several outputs for each channel of a depthwise convolution, or with weights that are
+    computed are left as they are.
 
     Args:
         images: representative RGB, uint8 (N, H, W, 3).
@@ -84,13 +85,13 @@ def refine(model: bytes, images: NDArray[np.uint8]) -> bytes:
             watched.set_tensor(graph.inputs[0], image[None] / np.float32(255))
             watched.invoke()
             for operator, moment in zip(operators, moments, strict=True):
-                moment.add(operator.layer, (operator.seen(watched.get_tensor(operator.tensors[0])),))
+                moment.add(operator.layer, (operator.seen(watched.get_tensor(operator.operator.inputs[0])),))
     for operator, moment in zip(operators, moments, strict=True):
         rounding.round_layer(operator.layer, *moment.finish())
-        _, weights, bias = operator.tensors
-        values = operator.layer.weight.detach().numpy().transpose(_FROM_TORCH[operator.name])
-        _write(parsed, graph.tensors[weights], values)
-        _write(parsed, graph.tensors[bias], operator.layer.bias.detach().numpy())
+        weights = operator.layer.weight.detach().numpy().transpose(_FROM_TORCH[operator.name])
+        for position, values in ((1, weights), (2, operator.layer.bias.detach().numpy())):
+            _replace(parsed, operator.operator, position, values)
+    _empty_unused_buffers(parsed)
     builder = flatbuffers.Builder(len(model))
     builder.Finish(parsed.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -98,15 +99,13 @@ def refine(model: bytes, images: NDArray[np.uint8]) -> bytes:
 
 def _weighted(parsed: Any, name: str, operator: Any) -> Weighted | None:
     """The twin of an operator, if it is one whose weights can be rounded."""
-    if name not in _TO_TORCH or len(operator.inputs) != 3 or operator.inputs[2] < 0:
+    if name not in _TO_TORCH:
         return None
     graph = parsed.subgraphs[0]
-    tensors = [graph.tensors[index] for index in operator.inputs]
-    users = [other for other in graph.operators if set(operator.inputs[1:]) & set(other.inputs)]
-    values = [_read(parsed, tensor) for tensor in tensors[1:]]
-    if len(users) > 1 or any(value is None for value in values):
+    image, *constants = [graph.tensors[index] for index in operator.inputs if index >= 0]
+    weight, *bias = [_read(parsed, tensor) for tensor in constants]
+    if weight is None or any(value is None for value in bias):
         return None
-    weight, bias = values
     options = operator.builtinOptions
     weight = torch.from_numpy(np.ascontiguousarray(weight.transpose(_TO_TORCH[name])))
     layer: nn.Conv2d | nn.Linear
@@ -115,15 +114,15 @@ def _weighted(parsed: Any, name: str, operator: Any) -> Weighted | None:
     else:
         if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
             return None
-        channels = tensors[0].shape[3]
+        channels = image.shape[3]
         groups = channels // weight.shape[1]
         if groups > 1 and len(weight) != groups:  # several outputs a channel: not a case of `rounding.Moments`
             return None
         layer = nn.Conv2d(channels, len(weight), weight.shape[2:], (options.strideH, options.strideW), groups=groups)
         same = options.padding == schema.Padding.SAME
     layer.weight.data.copy_(weight)
-    layer.bias.data.copy_(torch.from_numpy(bias))
-    return Weighted(name, layer, same, tuple(int(index) for index in operator.inputs))
+    layer.bias.data.copy_(torch.from_numpy(bias[0]) if bias else torch.zeros(len(weight)))
+    return Weighted(name, operator, layer, same)
 
 
 def _read(parsed: Any, tensor: Any) -> NDArray[np.float32] | None:
@@ -133,10 +132,28 @@ def _read(parsed: Any, tensor: Any) -> NDArray[np.float32] | None:
     return np.frombuffer(bytes(data), np.float32).reshape(tensor.shape).copy()
 
 
-def _write(parsed: Any, tensor: Any, values: NDArray[np.float32]) -> None:
-    # Constants that are alike may share a buffer; what is written must be this tensor's alone.
-    shared = sum(other.buffer == tensor.buffer for graph in parsed.subgraphs for other in graph.tensors) > 1
-    if shared:
-        parsed.buffers.append(schema.BufferT())
-        tensor.buffer = len(parsed.buffers) - 1
-    parsed.buffers[tensor.buffer].data = np.frombuffer(np.ascontiguousarray(values, np.float32).tobytes(), np.uint8)
+def _replace(parsed: Any, operator: Any, position: int, values: NDArray[np.float32]) -> None:
+    """Give an operator a constant input of its own: what it shares with others stays as it is for them."""
+    graph = parsed.subgraphs[0]
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values, np.float32).tobytes(), np.uint8)
+    parsed.buffers.append(buffer)
+    index = operator.inputs[position] if position < len(operator.inputs) else -1
+    if index < 0 or sum(index in other.inputs for other in graph.operators) > 1:
+        tensor = schema.TensorT()
+        tensor.name = f"rounded/{len(graph.tensors)}".encode()
+        tensor.shape = list(values.shape)
+        tensor.type = schema.TensorType.FLOAT32
+        graph.tensors.append(tensor)
+        operator.inputs = [*operator.inputs[:position], len(graph.tensors) - 1]
+    else:
+        tensor = graph.tensors[index]
+    tensor.buffer = len(parsed.buffers) - 1
+
+
+def _empty_unused_buffers(parsed: Any) -> None:
+    used = {tensor.buffer for graph in parsed.subgraphs for tensor in graph.tensors}
+    used |= {item.buffer for item in parsed.metadata or []}
+    for position, buffer in enumerate(parsed.buffers):
+        if position not in used:
+            buffer.data = None

@@ -48,8 +48,6 @@ def load(folder: Path, split: str, height: int, width: int, count: int | None = 
             decode([sample.path for sample in samples], height, width), tuple(sample.label for sample in samples)
         )
     files = [Path(found) for found in sources.find(str(folder))]
-    if not files:
-        raise ValueError(f"expected images in {folder}, got none")
     if count is not None and count < len(files):
         drawn = np.random.default_rng(seed).choice(len(files), count, replace=False)
         files = [files[position] for position in sorted(drawn)]

@@ -34,12 +34,12 @@ class Module:
 
     def to_float(self, preparation: Preparation) -> bytes:
         """A float32 .tflite model of one RGB image in [0, 1], (1, H, W, 3)."""
-        prepared = Prepared(self.network, preparation, self.layout)
+        prepared = ChannelsLast(self.network, preparation, self.layout)
         with contextlib.redirect_stdout(io.StringIO()):  # the converter's own progress
             return litert_torch.convert(prepared, (torch.zeros(1, self.height, self.width, 3),)).model_content()
 
 
-class Prepared(nn.Module):
+class ChannelsLast(nn.Module):
     """A network that takes RGB in [0, 1] as TFLite does, NHWC; its transposes are folded away by the conversion.
 
     The preparation is one 1×1 convolution: colour order, range, mean and deviation together cost one operator, whose
