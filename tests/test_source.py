@@ -10,10 +10,11 @@ import pytest
 pytestmark = pytest.mark.workstation
 torch = pytest.importorskip("torch", reason="needs the workstation extra")
 pytest.importorskip("litert_torch", reason="needs the workstation extra")
+pytest.importorskip("ai_edge_quantizer", reason="needs the workstation extra")
 
 from edge_mdda import interpreter  # noqa: E402
 from tests import foreign  # noqa: E402
-from tools import inspection, source  # noqa: E402
+from tools import convert, graph_rounding, inspection, quantise, source  # noqa: E402
 from tools.preparation import Preparation  # noqa: E402
 
 SIGNED = Preparation(-1, 1, colour="BGR")
@@ -73,6 +74,13 @@ def test_every_format_answers_like_the_network_and_so_does_its_tflite_model(sign
     opened = interpreter.open(model)
     converted = np.concatenate([opened.run(image[None]) for image in unit])
     np.testing.assert_allclose(converted, answers, rtol=1e-3, atol=1e-3)
+
+    pixels, kinds = foreign.pictures()
+    integer = quantise.to_int8(graph_rounding.refine(model, pixels), pixels)
+    convert.check(inspection.inspect(integer))
+    opened = interpreter.open(integer)
+    tensors = (pixels.astype(np.int16) - 128).astype(np.int8)
+    assert [opened.run(tensor[None]).argmax() for tensor in tensors] == kinds.tolist()
 
 
 def test_preparation_is_one_affine_map_in_the_order_of_the_networks_channels():
