@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -135,6 +136,14 @@ def test_unknown_formats_and_missing_files_are_refused(tmp_path):
         source.open(tmp_path)
     with pytest.raises(FileNotFoundError, match="expected a trained network at"):
         source.open(tmp_path / "nothing.onnx")
+
+
+def test_a_missing_library_is_named_with_its_remedy(tmp_path, monkeypatch):
+    (tmp_path / "small.onnx").touch()
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "tools.source.onnx_graph", raising=False)
+    with pytest.raises(ImportError, match=r"expected onnx to read .*, got none: pip install 'edge-mdda\[convert\]'"):
+        source.open(tmp_path / "small.onnx")
 
 
 def test_another_side_than_the_networks_is_refused(tmp_path):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -241,7 +242,7 @@ def main(
     height, width = found_source.height, found_source.width
     typer.echo(f"source               {found_source.kind}, {height}×{width}, fed {preparation}")
 
-    if recipe_file is not None:
+    if strength:
         _restore_prior(found_source, data, recipe_file, strength)
     float_model, removed = quantise.remove_softmax(found_source.to_float(preparation))
     if removed:
@@ -302,7 +303,7 @@ def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
 def _read_labels(file: Path | None, own: bool) -> tuple[str, ...]:
     if file is not None:
         try:
-            return tuple(file.read_text().split("\n")[: -1 if file.read_text().endswith("\n") else None])
+            return tuple(file.read_text().splitlines())
         except OSError as error:
             raise typer.BadParameter(f"expected readable labels in {file}, got: {error.strerror}") from None
     if own:
@@ -320,8 +321,6 @@ def _restore_prior(own: Module, data: Path, recipe_file: Path, strength: float) 
 
 def _this_command() -> str:
     """The command line as it was given, but files and folders by their names alone."""
-    import sys
-
     parts = [Path(part).name if "/" in part else part for part in sys.argv[1:]]
     return shlex.join(["python", "-m", "tools.convert", *parts])
 

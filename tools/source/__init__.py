@@ -91,7 +91,13 @@ def open(path: Path, side: int | None = None, layout: str | None = None, trust_p
             f"expected --trust-pickle to read {path}: a pickled module runs any code that its file holds; a file of "
             "torch.export.save (.pt2) does not"
         )
-    found: Source = import_module(f"tools.source.{name}").read(path, side, layout)
+    try:
+        reader = import_module(f"tools.source.{name}")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"expected {error.name} to read {path}, got none: pip install 'edge-mdda[convert]'"
+        ) from error
+    found: Source = reader.read(path, side, layout)
     if side is not None and (found.height, found.width) != (side, side):
         raise ValueError(f"expected a network for {side}×{side} pixels, got one for {found.height}×{found.width}")
     return found
