@@ -115,7 +115,8 @@ def suspect_preparation(
     """
     pixels, truth, converted = (values[:PROBE] for values in (pixels, compared.truth, compared.converted))
     distances, rights = {}, {}
-    for candidate in {declared, *(Preparation(*usual, colour) for usual in USUAL for colour in COLOURS)}:
+    usual = (Preparation(*values, colour) for values in USUAL for colour in COLOURS)
+    for candidate in dict.fromkeys([declared, *usual]):  # in this order whatever the hashes, for the sake of ties
         logits = answers(found, candidate, pixels)
         distances[candidate] = float(np.abs(logits - converted).mean())
         rights[candidate] = float(np.mean(logits.argmax(1) == truth))
