@@ -11,7 +11,9 @@ torch = pytest.importorskip("torch", reason="needs the workstation extra")
 pytest.importorskip("litert_torch", reason="needs the workstation extra")
 pytest.importorskip("ai_edge_quantizer", reason="needs the workstation extra")
 
-from tools import convert, dataset, drawing, inspection, network  # noqa: E402
+from tools import convert, dataset, drawing, inspection, network, quantise  # noqa: E402
+from tools.preparation import Preparation  # noqa: E402
+from tools.source.module import Module  # noqa: E402
 
 pytestmark = pytest.mark.workstation
 
@@ -39,12 +41,12 @@ def small(images):
 
 @pytest.fixture(scope="module")
 def floating(small):
-    return convert.to_float(small, SIDE)
+    return Module("", small, "NCHW", SIDE, SIDE).to_float(Preparation())
 
 
 @pytest.fixture(scope="module")
 def integer(floating, images):
-    return convert.to_int8(floating, images)
+    return quantise.to_int8(floating, images)
 
 
 @pytest.fixture(scope="module")

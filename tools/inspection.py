@@ -52,6 +52,11 @@ class Inspection:
     output: Tensor
 
     @property
+    def pads(self) -> int:
+        """PAD operators of both kinds."""
+        return sum(self.operators.get(name, 0) for name in ("PAD", "PADV2"))
+
+    @property
     def full_integer(self) -> bool:
         """Whether input, output and everything between is integer."""
         return not self.in_float and not self.conversions and self.input.dtype == self.output.dtype == "INT8"
@@ -68,9 +73,7 @@ def inspect(model: bytes) -> Inspection:
     operators: Counter[str] = Counter()
     in_float: Counter[str] = Counter()
     scales: Counter[bool] = Counter()
-    for operator in graph.operators:
-        code = parsed.operatorCodes[operator.opcodeIndex]
-        name = _NAMES[schema.BuiltinOperator][max(code.builtinCode, code.deprecatedBuiltinCode)]
+    for operator, name in zip(graph.operators, operator_names(parsed), strict=True):
         operators[name] += 1
         tensors = [graph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
         types = [_NAMES[schema.TensorType][tensor.type] for tensor in tensors]
@@ -89,6 +92,12 @@ def inspect(model: bytes) -> Inspection:
         input=_describe(graph.tensors[graph.inputs[0]]),
         output=_describe(graph.tensors[graph.outputs[0]]),
     )
+
+
+def operator_names(parsed: Any) -> list[str]:
+    """The names of the operators of a parsed model's first subgraph, in order."""
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in parsed.operatorCodes]
+    return [_NAMES[schema.BuiltinOperator][codes[operator.opcodeIndex]] for operator in parsed.subgraphs[0].operators]
 
 
 def _describe(tensor: Any) -> Tensor:

@@ -54,11 +54,21 @@ def refine(folded: network.MobileNetV2, images: torch.Tensor) -> None:
     for hook in hooks:
         hook.remove()
     for layer in layers:
-        mean, covariance = watched[layer].finish()
-        weights = layer.weight.flatten(1)
-        rounded = descend(weights, covariance)
-        layer.bias -= ((rounded - weights) * mean).sum(1)
-        layer.weight.copy_(rounded.view_as(layer.weight))
+        round_layer(layer, *watched[layer].finish())
+
+
+@torch.inference_mode()
+def round_layer(layer: nn.Conv2d | nn.Linear, mean: torch.Tensor, covariance: torch.Tensor) -> None:
+    """Move the weights of one layer to int8 steps, and into its bias what that adds on the mean, in place.
+
+    Args:
+        mean: of the layer's inputs, as `Moments.finish` returns it.
+        covariance: of the layer's inputs, likewise.
+    """
+    weights = layer.weight.flatten(1)
+    rounded = descend(weights, covariance)
+    layer.bias -= ((rounded - weights) * mean).sum(1)
+    layer.weight.copy_(rounded.view_as(layer.weight))
 
 
 def descend(weights: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
