@@ -89,8 +89,8 @@ _CHOICES = {
 
 #: The paper's settings (section 4) for its small and its large perturbation budget. Weight and iterations are lost
 #: there; these are chosen on validation images by `python -m tools.presets` (models/presets.json), as is all of EDGE.
-PAPER_SMALL = Parameters(sigma=0.125, blocks=5, weight=0.06, iterations=5)
-PAPER_LARGE = Parameters(sigma=0.125, blocks=3, weight=0.08, iterations=10)
-EDGE = Parameters(sigma=0.1, blocks=2, weight=0.06, iterations=2)
+PAPER_SMALL = Parameters(sigma=0.125, blocks=5, weight=0.055, iterations=4)
+PAPER_LARGE = Parameters(sigma=0.125, blocks=3, weight=0.045, iterations=3)
+EDGE = Parameters(sigma=0.05, blocks=2, weight=0.03, iterations=2, scales=(-2, -1, 0))
 
 PRESETS = {"paper-small": PAPER_SMALL, "paper-large": PAPER_LARGE, "edge": EDGE}
