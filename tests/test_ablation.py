@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import typer
@@ -29,12 +31,17 @@ def test_a_model_is_named_with_its_parent(tmp_path):
 @pytest.mark.parametrize("aware", [0, 50])
 def test_every_model_has_a_row_for_each_defence(aware):
     figures = {kind: {"accuracy": 0.8, "balanced": 0.6} for kind in ablation.KINDS}
+    presets = {"edge": asdict(Parameters(sigma=0.1, blocks=2, weight=0.06, iterations=4, scales=(-1, 0)))}
     report = {
         "attack": {"levels": 4, "steps": 20, "images": 200, "clean_images": 1190},
         "aware": {"levels": 4, "steps": 10, "images": aware, "looks": 2},
-        "models": {name: {"defences": dict.fromkeys(ablation.DEFENCES, figures)} for name in ("plain", "purified")},
+        "models": {
+            name: {"basis": {"presets": presets}, "defences": dict.fromkeys(ablation.DEFENCES, figures)}
+            for name in ("plain", "purified")
+        },
     }
     text = ablation.markdown(report)
+    assert "`edge`: σ 0.1, K 2, w 0.06, 4 iterations, scales -1, 0." in text
     rows = [line for line in text.splitlines() if line.startswith(("| plain", "| purified"))]
     assert len(rows) == 2 * len(ablation.DEFENCES)
     assert rows[0] == "| plain | none |" + " 80.0% / 60.0% |" * (3 if aware else 2)

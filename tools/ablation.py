@@ -60,7 +60,13 @@ def markdown(report: dict[str, Any]) -> str:
             f"; aware: {aware['images']} of them attacked by PGD-{aware['steps']} through the purification too, taken "
             f"for the identity on the way back (BPDA), the logits of {aware['looks']} looks averaged for each step"
         )
-    return f"{text}.\n\n{card_page.table(('trained', 'purified by', *kinds.values()), rows)}\n"
+    # As they were then: the package's presets may have changed since.
+    settings = " ".join(
+        f"`{preset}`: σ {p['sigma']:g}, K {p['blocks']}, w {p['weight']:g}, {p['iterations']} iterations, scales "
+        f"{', '.join(map(str, p['scales']))}."
+        for preset, p in next(iter(report["models"].values()))["basis"]["presets"].items()
+    )
+    return f"{text}. {settings}\n\n{card_page.table(('trained', 'purified by', *kinds.values()), rows)}\n"
 
 
 def describe(converted: Path, parent: Path, asked: dict[str, Any]) -> dict[str, Any]:
