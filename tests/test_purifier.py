@@ -12,6 +12,7 @@ import pytest
 
 from edge_mdda import EDGE, PAPER_LARGE, PAPER_SMALL, Parameters, Purifier, purify, reference
 from edge_mdda.errors import ImageError, ParameterError
+from edge_mdda.workspace import ROW_OVERHEAD, Workspace, share
 from tests.conftest import draw
 
 VARIANTS = [
@@ -48,6 +49,16 @@ def test_the_thread_count_does_not_change_a_bit(parameters):
     first, *others = [Purifier(parameters, threads=n).purify(image, seed=3) for n in (1, 2, 4, 7)]
     for other in others:
         np.testing.assert_array_equal(first, other)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_share_every_row_once_and_work_alike(threads):
+    planes = Workspace(224, 224, PAPER_SMALL, threads=1).planes
+    parts = share(planes, threads)
+    rows = [(plane, row) for part in parts for plane, first, last in part for row in range(first, last)]
+    assert rows == [(plane, row) for plane in planes for row in range(plane.height)]
+    work = [sum((last - first) * (plane.width + ROW_OVERHEAD) for plane, first, last in part) for part in parts]
+    assert max(work) - min(work) < 3 * (448 + ROW_OVERHEAD)
 
 
 def test_every_stage_is_reported_when_it_is_done():

@@ -30,10 +30,10 @@ def test_the_share_is_that_of_the_unit_that_is_busy_longest(monkeypatch):
     monkeypatch.setattr(roofline, "fastest", lambda call: next(times))
     measured = roofline.measure()
     assert measured["root and division, ns each pair"] == pytest.approx(0.4)
-    assert measured["bound by operations, ns a pixel and iteration"] == pytest.approx(0.01 * roofline.OPERATIONS)
+    assert measured["bound by operations, ns a pixel and iteration"] == pytest.approx(0.005 * roofline.OPERATIONS)
     assert measured["bound by bytes, ns a pixel and iteration"] == pytest.approx(0.001 * roofline.BYTES)
     assert measured["TV kernel, ns a pixel and iteration"] == pytest.approx(1)
-    assert measured["TV kernel, percent of the roofline"] == pytest.approx(29)
+    assert measured["TV kernel, percent of the roofline"] == pytest.approx(14.5)
     assert measured["noise, ns a sample"] == pytest.approx(2)
 
 
