@@ -3,7 +3,7 @@
 One iteration of `kernels.mdda` on one pixel takes `OPERATIONS` operations on 32-bit lanes, and `BYTES` read from or
 written to the ring of rows. Whichever of the units doing these would be busy longest bounds the time (Williams,
 Waterman, Patterson, "Roofline", CACM 2009). The peaks are those of loops that Numba compiles, as it does the kernel,
-not not the data sheet's. An operation counts as half a fused multiply-add. The kernel fuses none, since that would change
+not the data sheet's. An operation counts as half a fused multiply-add. The kernel fuses none, since that would change
 its bits from machine to machine, so where additions and multiplications share their units it can reach half of this
 bound at most. The rate of a root and a division is there to show what an exact projection would cost.
 """
