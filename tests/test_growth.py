@@ -40,4 +40,4 @@ def test_the_figure_is_drawn(tmp_path):
 
 
 def test_memory_grows_with_the_image():
-    assert growth.memory(512) > growth.memory(64) + 10
+    assert growth.memory(512) > growth.memory(64) + 7
