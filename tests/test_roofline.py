@@ -35,6 +35,7 @@ def test_the_share_is_that_of_the_unit_that_is_busy_longest(monkeypatch):
     assert measured["TV kernel, ns a pixel and iteration"] == pytest.approx(1)
     assert measured["TV kernel, percent of the roofline"] == pytest.approx(14.5)
     assert measured["noise, ns a sample"] == pytest.approx(2)
+    assert 0.5 < measured["two threads of multiply-adds against one"] < 2.5
 
 
 def test_the_fastest_call_counts_and_the_first_does_not():

@@ -205,7 +205,7 @@ def markdown(report: dict[str, Any]) -> str:
         card_page.table(("steady state", "median, ms", "range"), each(report["milliseconds"])),
         card_page.table(("times faster", "median", "range"), each(report["times_faster"])),
         card_page.table(("one TV denoising of", "by", "energy above the minimum"), gaps),
-        card_page.table(("one thread: what a core can do, and the kernels", ""), core),
+        card_page.table(("what a core can do, and the kernels with one thread", ""), core),
         card_page.table(("`edge-mdda classify`, new process", "figure", "median", "range"), starts),
     ]
     return "\n\n".join(parts) + "\n"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numba import njit
@@ -70,8 +71,27 @@ def fastest(call: Callable[[], object], repeats: int = REPEATS) -> float:
     return float(min(times[1:]))
 
 
+def scaling(repeats: int = REPEATS) -> float:
+    """How much more two threads do than one where nothing is shared but the machine: the ceiling of two threads."""
+    rows = np.ones((2, 2048), np.float32)
+
+    def work(row: Floats) -> None:
+        _multiply_add(row, HALF, ONE, 3000)
+
+    quotients = []
+    with ThreadPoolExecutor(len(rows)) as pool:
+        for _ in range(repeats + 1):
+            start = time.perf_counter_ns()
+            work(rows[0])
+            alone = time.perf_counter_ns() - start
+            start = time.perf_counter_ns()
+            list(pool.map(work, rows))
+            quotients.append(2 * alone / (time.perf_counter_ns() - start))
+    return float(np.median(quotients[1:]))
+
+
 def measure() -> dict[str, float]:
-    """Peaks of this machine, nanoseconds of the kernels, and the share of the roofline, all with one thread."""
+    """Peaks of this machine, nanoseconds of the kernels with one thread, and the share of the roofline."""
     random = np.random.default_rng(0)
     near, chained, out = random.random((3, 2048), np.float32)  # they stay in the first cache
     streams = list(random.random((4, 512), np.float32))
@@ -103,4 +123,5 @@ def measure() -> dict[str, float]:
         "TV kernel, ns a pixel and iteration": iteration,
         "TV kernel, percent of the roofline": 100 * max(bounds.values()) / iteration,
         "noise, ns a sample": noise,
+        "two threads of multiply-adds against one": scaling(),
     }
