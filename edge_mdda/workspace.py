@@ -56,6 +56,7 @@ class Workspace:
     def __init__(self, height: int, width: int, parameters: Parameters, threads: int):
         self.height, self.width = height, width
         self.planes = list(_planes(height, width, parameters.scales))
+        self._coordinates = np.array([(plane.scale, plane.channel) for plane in self.planes]).T
         size = sum(plane.height * plane.width for plane in self.planes)
         self.buffers = np.zeros(size, np.float32), np.zeros(size, np.float32)
         self.steps = coefficients.steps(parameters.weight, parameters.iterations, parameters.step_sizes)
@@ -70,8 +71,7 @@ class Workspace:
 
     def noise_keys(self, seed: int, blocks: int) -> NDArray[np.uint32]:
         """Keys of the planes' noise in each block: uint32 (blocks, planes, 2)."""
-        scales, channels = np.array([(plane.scale, plane.channel) for plane in self.planes]).T
-        return coefficients.noise_keys(seed, np.arange(blocks), scales, channels)
+        return coefficients.noise_keys(seed, np.arange(blocks), *self._coordinates)
 
     def _mixture(self, targets: list[Plane], wanted: Callable[[Plane, Plane], bool], threads: int) -> Mixture:
         tables = _Tables()
