@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs the workstation extra")
@@ -24,6 +25,23 @@ def test_the_cheapest_within_the_tolerance_is_chosen():
     rows = [row(0.80, 20.0), row(0.795, 5.0), row(0.78, 1.0), row(0.792, 4.0), row(0.793, 4.0)]
     assert presets.choose(rows, tolerance=0.01) == row(0.793, 4.0)
     assert presets.choose(rows, tolerance=0.0) == row(0.80, 20.0)
+
+
+def test_only_the_most_promising_are_measured_on_all_images(monkeypatch):
+    """More iterations are more promising to this stand-in, which records how many images it saw."""
+    seen = []
+
+    def measure(parameters, bundle, images):
+        seen.append({name: (len(pixels), len(labels)) for name, (pixels, labels) in images.items()})
+        return {"score": parameters.iterations}
+
+    monkeypatch.setattr(presets, "measure", measure)
+    images = {"clean": (np.zeros((100, 2, 2, 3), np.uint8), np.zeros(100, np.int64))}
+    many = [Parameters(iterations=count) for count in range(1, presets.FINALISTS + 3)]
+    assert presets.screen(many, model.load(), images) == many[:1:-1]
+    assert seen == [{"clean": (30, 30)}] * len(many)
+    few = many[: presets.FINALISTS]
+    assert presets.screen(few, model.load(), images) == few
 
 
 @pytest.mark.parametrize("preset", PRESETS)

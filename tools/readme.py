@@ -77,7 +77,7 @@ def presets(report: dict[str, Any]) -> str:
     figures: list[tuple[object, ...]] = [("no defence", *evaluate.cells(report["undefended"]), "")]
     for name, choice in report["presets"].items():
         best = max(choice["candidates"], key=lambda row: row["score"])
-        figures.append((f"`{name}`", *evaluate.cells(choice["chosen"]), len(choice["candidates"])))
+        figures.append((f"`{name}`", *evaluate.cells(choice["chosen"]), choice["screened"]))
         figures.append((f"{name}, best score", *evaluate.cells(best), ""))
         figures += [(f"{name}, {how}", *evaluate.cells(variant), "") for how, variant in choice["variants"].items()]
     attack = report["attack"]
@@ -85,7 +85,7 @@ def presets(report: dict[str, Any]) -> str:
         card_page.table(("preset", "σ", "blocks K", "weight w", "iterations", "scales"), parameters),
         f"Chosen by `python -m tools.presets` on `val` ({attack['clean_images']} clean images, {attack['images']} of "
         f"them attacked by PGD-{attack['steps']} at {attack['levels']}/255 on the float network, the attacker unaware "
-        "of the defence): the cheapest candidate whose score, mean of the four figures, is at most two points below "
+        "of the defence): the cheapest candidate whose score, mean of the four figures, is at most one point below "
         "the best. For the paper's presets σ and K are given, and the energy must come within 0.9 % of its minimum.",
         card_page.table(
             ("on `val`", "clean: accuracy / balanced", "attacked: accuracy / balanced", "candidates"), figures
