@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,23 @@ def draw(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
     disc = np.hypot(y - 0.4, x - 0.5) < 0.25
     colours = np.stack([0.8 - 0.3 * x, 0.6 - 0.2 * y, 0.5 + 0.1 * x * y], axis=2) - 0.3 * disc[..., None]
     return np.clip(colours + random.normal(0, 0.02, colours.shape), 0, 1).astype(np.float32)
+
+
+def draw_data_set(folder: Path, splits: Sequence[str], of_each_class: int) -> Path:
+    """Drawn images with labels in a folder, laid out as `tools.dataset.read` wants it."""
+    from edge_mdda import image
+    from tools.dataset import CLASSES
+
+    (folder / "images").mkdir()
+    with (folder / "labels.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image", "label", "split"])
+        kinds = itertools.product(splits, CLASSES, range(of_each_class))
+        for seed, (split, label, number) in enumerate(kinds):
+            name = f"drawn_{split}_{label}_{number}"
+            (folder / "images" / f"{name}.jpg").write_bytes(image.encode_jpeg(image.to_uint8(draw(96, 128, seed))))
+            rows.writerow([name, label, split])
+    return folder
 
 
 @pytest.fixture

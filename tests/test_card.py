@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -15,12 +14,12 @@ import numpy as np
 import pytest
 import typer
 
-from edge_mdda import Parameters, image, model
-from tests.conftest import draw
+from edge_mdda import model
+from tests.conftest import draw_data_set
 
 pytest.importorskip("ai_edge_litert", reason="needs the LiteRT runtime")
 pytest.importorskip("matplotlib", reason="needs the workstation extra")
-from tools import card, card_page, dataset, evaluate, metrics
+from tools import card, card_page
 
 CHECKOUT = Path(__file__).parent.parent
 SHIPPED = CHECKOUT / "models" / model.DEFAULT
@@ -37,18 +36,7 @@ def run(bundle: Path, data: Path, *more: str) -> subprocess.CompletedProcess[str
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty-four drawn images: one of each class in val, test and external."""
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "images").mkdir()
-    with (folder / "labels.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["image", "label", "split"])
-        for number, split in enumerate(card.MEASURED_SPLITS):
-            for index, label in enumerate(dataset.CLASSES):
-                name = f"drawn_{split}_{label}"
-                pixels = image.to_uint8(draw(96, 128, seed=10 * number + index))
-                (folder / "images" / f"{name}.jpg").write_bytes(image.encode_jpeg(pixels))
-                rows.writerow([name, label, split])
-    return folder
+    return draw_data_set(tmp_path_factory.mktemp("data"), card.MEASURED_SPLITS, of_each_class=1)
 
 
 @pytest.fixture(scope="module")
@@ -150,29 +138,6 @@ def test_scripts_run_tools_and_recipes_that_exist(script: Path):
     for file in [*(f"{module.replace('.', '/')}.py" for module in modules), *re.findall(r"tools/recipes/\S+", text)]:
         assert (CHECKOUT / file).is_file(), file
     assert f"models/{script.stem}" in text
-
-
-def test_melanoma_at_a_specificity_by_hand():
-    # Probability of class 0 from logits (p, 0): the four of class 1 first, then the two of class 0.
-    values = np.array([-2, -1, 0, 1, 0.5, 3], np.float32)
-    logits = np.stack([values, np.zeros(6, np.float32)], axis=1)[None]
-    labels = np.array([1, 1, 1, 1, 0, 0])
-    threshold = float(metrics.probabilities(np.array([[2.0, 0.0]]))[0, 0])
-    found = card.melanoma(logits, labels, 0, 1.0, {"0.75": threshold})["0.75"]
-    assert found["sensitivity"] == 1  # both are above 0, the third of four negatives
-    assert found["threshold_of_val"] == {"threshold": threshold, "sensitivity": 0.5, "specificity": 1}
-
-
-def test_logits_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    both = (model.load(SHIPPED),) * 2
-    pixels = image.to_uint8(draw(224, 224))[None]
-    parameters = Parameters(sigma=0.1, blocks=1, iterations=2, scales=(0,))
-    first = card.logits_of(both, pixels, parameters, 2, "auto", 1, tmp_path)
-    assert first.shape == (2, 2, 1, 8)
-    monkeypatch.setattr(evaluate, "classify_each", lambda *_, **__: pytest.fail("measured again"))
-    np.testing.assert_array_equal(card.logits_of(both, pixels, parameters, 2, "auto", 1, tmp_path), first)
-    with pytest.raises(pytest.fail.Exception, match="measured again"):
-        card.logits_of(both, pixels, parameters, 3, "auto", 1, tmp_path)
 
 
 def test_a_plain_record_of_something_else_is_refused(plain: Path, tmp_path: Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shutil
@@ -16,8 +15,8 @@ for library in ("ai_edge_litert", "foolbox", "matplotlib", "skimage", "torch", "
     pytest.importorskip(library, reason="needs the workstation extra")
 
 from edge_mdda import EDGE, PAPER_LARGE, assess, image, model  # noqa: E402
-from tests.conftest import draw  # noqa: E402
-from tools import card_page, dataset, doubt, doubt_page, mistakes  # noqa: E402
+from tests.conftest import draw, draw_data_set  # noqa: E402
+from tools import card_page, doubt, doubt_page, mistakes  # noqa: E402
 
 CHECKOUT = Path(__file__).parent.parent
 SHIPPED = CHECKOUT / "models" / model.DEFAULT
@@ -27,18 +26,7 @@ CHECKPOINT = CHECKOUT / "models" / "checkpoints" / "purified.ckpt"
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty-eight drawn images: two of each class in val, test and external."""
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "images").mkdir()
-    with (folder / "labels.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["image", "label", "split"])
-        for number, split in enumerate(("val", "test", "external")):
-            for index in range(16):
-                name = f"{split}{index}"
-                encoded = image.encode_jpeg(image.to_uint8(draw(64, 64, seed=20 * number + index)))
-                (folder / "images" / f"{name}.jpg").write_bytes(encoded)
-                rows.writerow([name, dataset.CLASSES[index % 8], split])
-    return folder
+    return draw_data_set(tmp_path_factory.mktemp("data"), ("val", "test", "external"), of_each_class=2)
 
 
 @pytest.fixture(scope="module")

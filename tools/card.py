@@ -7,14 +7,13 @@ The temperature and the thresholds for melanoma are chosen on `val`; everything 
 card is typed by hand: the README is made of card.json alone (`tools.card_page`). What it is compared with, the best
 plainly trained model without purification, is a record of `tools.evaluate BUNDLE --split test --out models/plain.json`.
 
-Most of the time goes into `test` behind each preset: an image and seed is purified once for both models, and with
---cache a run that was cut off goes on after the last preset it finished.
+The measurements are made by `tools.card_measurement`; with --cache a run that was cut off goes on after the last preset
+it finished.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections import Counter
 from dataclasses import asdict, replace
@@ -25,13 +24,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from edge_mdda import Classifier, Parameters, interpreter, model
+from edge_mdda import interpreter, model
 from edge_mdda.model import Bundle
-from edge_mdda.parameters import PRESETS
-from tools import atomic, card_page, confusion, cost, dataset, doubt_page, evaluate, metrics
+from tools import atomic, card_measurement, card_page, confusion, cost, dataset, doubt_page, evaluate, metrics
 
 MEASURED_SPLITS = ("val", "test", "external")
-MELANOMA, SPECIFICITIES = "MEL", (0.8, 0.9)
 FIGURE = "confusion.png"
 SCRIPTS = Path(__file__).parent / "bundles"
 DIGITS = 6
@@ -61,75 +58,10 @@ LICENCE = {
     ],
 }
 
-Split = tuple[NDArray[np.uint8], NDArray[np.int64]]
-
 
 def read_model(path: Path, labels: tuple[str, ...]) -> Bundle:
     """A .tflite whose card is yet to be written, with the labels of its outputs."""
     return replace(evaluate.read_model(path), labels=labels)
-
-
-def logits_of(
-    bundles: tuple[Bundle, Bundle],
-    pixels: NDArray[np.uint8],
-    parameters: Parameters | None,
-    seeds: int,
-    runtime: str,
-    threads: int | None,
-    cache: Path | None,
-) -> NDArray[np.float32]:
-    """As `evaluate.classify_each`, read from the cache's folder if the same was asked before.
-
-    What is the same: the models, the pixels, the settings, and the package's code, which purifies.
-    """
-    asked = hashlib.sha256(repr((parameters, seeds, runtime, [bundle.sha256 for bundle in bundles])).encode())
-    for file in sorted(Path(model.__file__).parent.rglob("*.py")):
-        asked.update(file.read_bytes())
-    asked.update(pixels)
-    stored = None if cache is None else cache / f"{asked.hexdigest()}.npy"
-    if stored is not None and stored.is_file():
-        return np.asarray(np.load(stored))
-    logits = evaluate.classify_each(bundles, pixels, parameters, seeds=seeds, runtime=runtime, threads=threads)
-    if stored is not None:
-        content = io.BytesIO()
-        np.save(content, logits)
-        atomic.write(stored, content.getvalue())
-    return logits
-
-
-def melanoma(
-    logits: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    index: int,
-    temperature: float,
-    chosen: dict[str, float],
-) -> dict[str, Any]:
-    """Sensitivity for one class at given specificities, logits (seeds, N, classes); means over the seeds.
-
-    Args:
-        index: of the class.
-        chosen: by specificity, the threshold on the probability of the class that gave it on `val`.
-
-    Returns:
-        By specificity: the sensitivity at the threshold of that specificity on these very images, its 95 % interval
-        (that threshold taken as given), and what comes of the threshold of `val`.
-    """
-    scores = [metrics.probabilities(repetition, temperature)[:, index] for repetition in logits]
-    ill = labels == index
-    found: dict[str, Any] = {}
-    for specificity, threshold in chosen.items():
-        thresholds = [metrics.threshold_at_specificity(score, ill, float(specificity)) for score in scores]
-        hits = np.mean([score[ill] > own for score, own in zip(scores, thresholds, strict=True)], axis=0)
-        found[specificity] = {
-            "sensitivity": float(hits.mean()),
-            "sensitivity_95": metrics.bootstrap(hits, labels[ill])[0],
-            "threshold_of_val": {
-                "threshold": threshold,
-                "sensitivity": float(np.mean([score[ill] > threshold for score in scores])),
-                "specificity": float(np.mean([score[~ill] <= threshold for score in scores])),
-            },
-        }
-    return found
 
 
 def read_plain(path: Path, labels: NDArray[np.int64], limit: int | None) -> tuple[dict[str, Any], NDArray[np.float64]]:
@@ -152,79 +84,6 @@ def read_plain(path: Path, labels: NDArray[np.int64], limit: int | None) -> tupl
     kept = ("accuracy", "accuracy_95", "balanced_accuracy", "balanced_accuracy_95")
     plain = {"model": record["model"], "sha256": record["sha256"], **{key: record["measured"][key] for key in kept}}
     return plain, (predictions == labels).astype(float)
-
-
-def compare(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], plain: NDArray[np.float64] | None
-) -> dict[str, dict[str, Any]]:
-    """int8 against float32 and against the plain model, of logits (2, seeds, N, classes)."""
-    integer, floating = (evaluate.right(each, labels) for each in logits)
-    agreement = float(np.mean(logits[0].argmax(axis=2) == logits[1].argmax(axis=2)))
-    compared: dict[str, dict[str, Any]] = {
-        "int8_against_float32": {"agreement": agreement, **evaluate.difference(integer, floating, labels)}
-    }
-    if plain is not None:
-        compared["against_plain"] = evaluate.difference(integer, plain, labels)
-    return compared
-
-
-def measure(
-    bundles: tuple[Bundle, Bundle],
-    splits: dict[str, Split],
-    plain: NDArray[np.float64] | None,
-    seeds: int,
-    runtime: str,
-    threads: int | None,
-    cache: Path | None,
-) -> tuple[float, dict[str, Any]]:
-    """The temperature fitted on `val`, and all the measurements of a card, ready for JSON.
-
-    Args:
-        bundles: the int8 and the float32 model.
-        plain: which images of `test` the best plainly trained model answers rightly, (N,).
-    """
-    classes = bundles[0].labels
-    raw = {}
-    for split, (pixels, _) in splits.items():
-        typer.echo(split, err=True)
-        raw[split] = logits_of(bundles, pixels, None, 1, runtime, threads, cache)
-    temperature = metrics.fit_temperature(raw["val"][0, 0], splits["val"][1])
-    index = classes.index(MELANOMA)
-    probability = metrics.probabilities(raw["val"][0, 0], temperature)[:, index]
-    chosen = {
-        f"{specificity:g}": metrics.threshold_at_specificity(probability, splits["val"][1] == index, specificity)
-        for specificity in SPECIFICITIES
-    }
-
-    def calibration(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
-        return {
-            name: float(np.mean([metrics.calibration_error(each, labels, divisor) for each in logits]))
-            for name, divisor in (("before", 1.0), ("after", temperature))
-        }
-
-    measured: dict[str, Any] = {"runtime": Classifier(bundles[0], runtime=runtime).runtime, "raw": {}, "purified": {}}
-    for split, (_, labels) in splits.items():
-        measured["raw"][split] = {
-            "int8": evaluate.summarise(raw[split][0, 0], labels, classes, temperature),
-            "float32": evaluate.summarise(raw[split][1, 0], labels, classes, temperature),
-            **compare(raw[split], labels, plain if split == "test" else None),
-            "melanoma": melanoma(raw[split][0], labels, index, temperature, chosen),
-            "calibration": calibration(raw[split][0], labels),
-        }
-    pixels, labels = splits["test"]
-    for preset, parameters in PRESETS.items():
-        typer.echo(f"test, purified by {preset}", err=True)
-        logits = logits_of(bundles, pixels, parameters, seeds, runtime, threads, cache)
-        measured["purified"][preset] = {
-            "parameters": asdict(parameters),
-            "int8": evaluate.summarise_seeds(logits[0], labels, classes, temperature),
-            "float32": evaluate.summarise_seeds(logits[1], labels, classes, temperature),
-            **compare(logits, labels, plain),
-            "agreement_with_raw": float(np.mean(logits[0].argmax(axis=2) == raw["test"][0, 0].argmax(axis=1))),
-            "melanoma": melanoma(logits[0], labels, index, temperature, chosen),
-            "calibration": calibration(logits[0], labels),
-        }
-    return temperature, measured
 
 
 def describe_training(
@@ -306,7 +165,9 @@ def main(
     training = describe_training(folder, data, float_model, recipe_file, minutes)
     splits = {split: evaluate.load(data, split, integer, limit) for split in MEASURED_SPLITS}
     plain, answers = (None, None) if plain_record is None else read_plain(plain_record, splits["test"][1], limit)
-    temperature, measured = measure((integer, floating), splits, answers, seeds, runtime, threads, cache)
+    temperature, measured = card_measurement.measure(
+        (integer, floating), splits, answers, seeds, runtime, threads, cache
+    )
     options = {
         "--recipe": None if recipe_file is None else f"tools/recipes/{recipe_file.name}",
         "--plain": None if plain_record is None else f"models/{plain_record.name}",
