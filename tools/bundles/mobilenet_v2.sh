@@ -11,3 +11,4 @@ python -m tools.evaluate runs/plain/bundle/model.tflite --split test --out model
 python -m tools.train tools/recipes/purified.toml --weights runs/plain/best.ckpt --out runs/purified
 python -m tools.convert runs/purified/best.ckpt --out models/mobilenet_v2 --recipe tools/recipes/purified.toml --prior-correction 0.25
 python -m tools.card models/mobilenet_v2 --float runs/purified/model_float.tflite --recipe tools/recipes/purified.toml --plain models/plain.json --seeds 5
+python -m tools.doubt models/mobilenet_v2 --checkpoint runs/purified/best.ckpt
