@@ -91,6 +91,6 @@ _CHOICES = {
 #: there; these are chosen on validation images by `python -m tools.presets` (models/presets.json), as is all of EDGE.
 PAPER_SMALL = Parameters(sigma=0.125, blocks=5, weight=0.055, iterations=4)
 PAPER_LARGE = Parameters(sigma=0.125, blocks=3, weight=0.045, iterations=3)
-EDGE = Parameters(sigma=0.05, blocks=2, weight=0.03, iterations=2, scales=(-2, -1, 0))
+EDGE = Parameters(sigma=0.075, blocks=2, weight=0.045, iterations=4, scales=(-2, -1, 0))
 
 PRESETS = {"paper-small": PAPER_SMALL, "paper-large": PAPER_LARGE, "edge": EDGE}
