@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -136,4 +138,14 @@ def test_resnet50_is_that_of_the_paper_with_its_normalisation_inside():
     mean, deviation = (torch.tensor(values)[:, None, None] for values in (built.MEAN, built.DEVIATION))
     with torch.no_grad():
         torch.testing.assert_close(built(image), built.head(built.features((image - mean) / deviation)))
+        halved = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+        seen = torch.nn.functional.interpolate(halved, (64, 64), mode="bilinear", antialias=True)
+        torch.testing.assert_close(built(halved), built(seen))
     assert "mean" not in built.state_dict()
+
+
+def test_resnet50_sees_images_at_the_size_of_its_recipe():
+    recipe = pytest.importorskip("tools.recipe", reason="needs Python 3.11")
+    assert [side for side, _ in recipe.read(Path(network.__file__).with_name("recipes") / "resnet50.toml").stages] == [
+        network.ResNet50.SIDE
+    ]

@@ -91,7 +91,13 @@ class MobileNetV2(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """ResNet50 with its normalisation inside: RGB float32 (N, 3, H, W) in [0, 1] to logits float32 (N, classes)."""
+    """ResNet50 with its normalisation inside: RGB float32 (N, 3, H, W) in [0, 1] to logits float32 (N, classes).
+
+    It sees every image at the size it learns from (its recipe's), so that one of the size of another network can be
+    attacked through it.
+    """
+
+    SIDE = 64
 
     # Of ImageNet's images, as everywhere; trained from scratch, any numbers near these would do.
     MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -110,6 +116,8 @@ class ResNet50(nn.Module):
         self.head = nn.Linear(2048, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[2:] != (self.SIDE, self.SIDE):
+            x = functional.interpolate(x, (self.SIDE, self.SIDE), mode="bilinear", antialias=True)
         return self.head(self.dropout(self.features((x - self.mean) / self.deviation)))
 
 
