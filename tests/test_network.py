@@ -146,6 +146,5 @@ def test_resnet50_is_that_of_the_paper_with_its_normalisation_inside():
 
 def test_resnet50_sees_images_at_the_size_of_its_recipe():
     recipe = pytest.importorskip("tools.recipe", reason="needs Python 3.11")
-    assert [side for side, _ in recipe.read(Path(network.__file__).with_name("recipes") / "resnet50.toml").stages] == [
-        network.ResNet50.SIDE
-    ]
+    learned = recipe.read(Path(network.__file__).with_name("recipes") / "resnet50.toml")
+    assert [side for side, _ in learned.stages] == [network.ResNet50.SIDE]
