@@ -152,6 +152,15 @@ def _load(model: bytes, runtime: str, threads: int | None) -> tuple[str, Any]:
     return name, native
 
 
+def available(runtime: str = "auto") -> str:
+    """Name of the runtime that `open` would take.
+
+    Raises:
+        RuntimeMissingError: no runtime, or not the one asked for, is installed and works.
+    """
+    return _find(runtime)[0]
+
+
 def check_options(runtime: str, threads: int | None) -> None:
     """Raise ParameterError for a runtime or a number of threads that `open` would refuse."""
     if runtime != "auto" and runtime not in RUNTIMES:

@@ -44,7 +44,7 @@ def find(system: System, board: Board, busy: float | None = None) -> list[Condit
         board: what was read from it.
         busy: part of all cores' time used by others, as `busy_part` measures it; None to leave it out.
     """
-    return [*_clock(board), *_power(system), *_temperature(system), *_memory(board), *_load(busy)]
+    return [*_clock(board), *_power(system), *_temperature(system), *_memory(board), *load(busy)]
 
 
 def busy_part(system: System, seconds: float = 0.5) -> float | None:
@@ -124,7 +124,8 @@ def _memory(board: Board) -> list[Condition]:
     return [Condition("memory", False, f"{used:.0f} MiB of swap in use", "stop what needs the memory: free -h, top")]
 
 
-def _load(busy: float | None) -> list[Condition]:
+def load(busy: float | None) -> list[Condition]:
+    """What the part of all cores' time that others use, as `busy_part` measures it, amounts to."""
     if busy is None or busy < OTHER_LOAD:
         return []
     return [

@@ -52,13 +52,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table; what is not `Html` is escaped, numbers are right-aligned, None is "unknown"."""
     numeric = [any(isinstance(row[column], int | float) for row in rows) for column in range(len(header))]
     head = "".join(f"<th{_class(number)}>{escape(name)}</th>" for name, number in zip(header, numeric, strict=True))
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{_class(number)}>{_cell(value)}</td>" for value, number in zip(row, numeric, strict=True))
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    lines = []
+    for row in rows:
+        cells = (f"<td{_class(number)}>{_cell(value)}</td>" for value, number in zip(row, numeric, strict=True))
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def _class(number: bool) -> str:

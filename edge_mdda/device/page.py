@@ -14,8 +14,8 @@ _SPLIT_NOTE = (
     "what running the same kernels without denoising, and without noise too, saves."
 )
 _OPERATORS_NOTE = (
-    "Shares of multiply-adds and of bytes read and written, from the shapes: the runtimes have no profiler of operators "
-    "in Python, so these are not shares of time."
+    "Shares of multiply-adds and of bytes read and written, from the shapes: the runtimes have no profiler of "
+    "operators in Python, so these are not shares of time."
 )
 
 
@@ -162,12 +162,10 @@ def _model(profile: dict[str, Any]) -> list[str]:
     if benchmark is None:
         parts.append(html.paragraph("Not compared with litert-benchmark, which is not installed or failed."))
     else:
-        rows = [
-            (number + 1, *pair)
-            for number, pair in enumerate(zip(benchmark["ours_median_ms"], benchmark["theirs_median_ms"], strict=True))
-        ]
+        rounds = zip(benchmark["ours_median_ms"], benchmark["theirs_median_ms"], strict=True)
+        medians = [(number, *pair) for number, pair in enumerate(rounds, 1)]
         parts += [
-            html.table(("round", "inference here, median ms", "litert-benchmark, median ms"), rows),
+            html.table(("round", "inference here, median ms", "litert-benchmark, median ms"), medians),
             html.paragraph(f"litert-benchmark, {benchmark['threads']} thread(s): {benchmark['explanation']}."),
         ]
     return parts

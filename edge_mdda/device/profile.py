@@ -6,12 +6,12 @@ import datetime
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edge_mdda import image, interpreter
+from edge_mdda import image, terminal
 from edge_mdda.device import (
     board,
     conditions,
@@ -25,40 +25,16 @@ from edge_mdda.device import (
     subject,
     timing,
 )
+from edge_mdda.device.plan import Plan
 from edge_mdda.device.sensors import Sensors
 from edge_mdda.device.subject import Subject
 from edge_mdda.device.system import System
 from edge_mdda.device.watch import Watch
-from edge_mdda.errors import ImageError, ModelError, ParameterError
+from edge_mdda.errors import ImageError, ModelError
 from edge_mdda.parameters import PRESETS
 
 #: Changes with a key that changes its meaning or goes away; keys may be added under the same.
 SCHEMA = "edge-mdda/profile/1"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is measured.
-
-    Attributes:
-        model: a bundle's folder or a .tflite file; None for the shipped bundle.
-        preset: name of the purification's parameters.
-        runtime: as `interpreter.open` takes it.
-        threads: numbers of threads, each measured on its own.
-        images: counted images of each.
-        minutes: of the long run, 0 for none.
-        image: the picture's file; None for a drawn one.
-        starts: whether the first call of new processes is measured.
-    """
-
-    model: Path | None
-    preset: str
-    runtime: str
-    threads: tuple[int, ...]
-    images: int
-    minutes: float
-    image: Path | None
-    starts: bool
 
 
 def measure(
@@ -78,7 +54,8 @@ def measure(
     say("board")
     known = board.read(system)
     found = conditions.find(system, known, conditions.busy_part(system))
-    chosen = subject.load(plan.model, plan.runtime)
+    with terminal.native_messages():
+        chosen = subject.load(plan.model, plan.runtime)
     encoded = subject.picture() if plan.image is None else _read(plan.image)
     header = image.read_header(encoded)
     starts = []
@@ -95,14 +72,16 @@ def measure(
     configurations, prepared = [], {}
     for threads in plan.threads:
         say(f"steady state, {threads} thread{'s'[: threads > 1]}")
-        prepared[threads] = pipeline.prepare(chosen, PRESETS[plan.preset], threads, plan.runtime, encoded)
+        with terminal.native_messages():
+            prepared[threads] = pipeline.prepare(chosen, PRESETS[plan.preset], threads, plan.runtime, encoded)
         configurations.append(_steady(prepared[threads].once, threads, plan.images, sensors, system))
     fastest = min(configurations, key=lambda of: of["stages"]["total"]["median"])["threads"]
     first = prepared[plan.threads[0]]
     second_opinion = None
     if first.runtime == "litert":
         say("litert-benchmark")
-        second_opinion = litert_benchmark.compare(chosen, plan.threads[0], plan.images)
+        with terminal.native_messages():
+            second_opinion = litert_benchmark.compare(chosen, plan.threads[0], plan.images)
     long_run = None
     if plan.minutes:
         say(f"long run of {plan.minutes:g} minutes")
@@ -204,23 +183,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"expected a readable image file, got: {error.strerror}") from None
-
-
-def threads_by_default(allowed: int) -> tuple[int, ...]:
-    """1, 2 and 4 threads, as far as there are cores for them."""
-    return tuple(count for count in (1, 2, 4) if count <= allowed) or (1,)
-
-
-def parse_threads(text: str) -> tuple[int, ...]:
-    """The numbers of threads in a list such as "1,2,4", in its order, each once.
-
-    Raises:
-        ParameterError: not such a list, or one out of range.
-    """
-    try:
-        counts = tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError:
-        raise ParameterError(f"expected threads as in 1,2,4, got {text!r}") from None
-    for count in counts:
-        interpreter.check_options("auto", count)
-    return counts

@@ -13,9 +13,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 
 def element(name: str, *content: str, **attributes: object) -> str:
     """One element; content is SVG already, attribute values are escaped, `_` in their names stands for `-`."""
-    told = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_value(value))}"' for key, value in attributes.items()
-    )
+    names = {key: key.rstrip("_").replace("_", "-") for key in attributes}
+    told = "".join(f' {names[key]}="{escape(_value(value))}"' for key, value in attributes.items())
     return f"<{name}{told}>{''.join(content)}</{name}>" if content else f"<{name}{told}/>"
 
 
