@@ -48,7 +48,7 @@ def profile(
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option(metavar="N", help="A long run, to see the board get hot and be throttled; 30 is a good one."),
+        typer.Option(metavar="N", help="A long run, to see the board get hot and be throttled; 30 is usual."),
     ] = 0.0,
     json: Annotated[
         Path | None,

@@ -15,7 +15,8 @@ WIDTH = 860
 LEFT, RIGHT = 60, 840
 #: Drawn apart; what is between them is too short to be seen.
 SHOWN = ("decode", "resize", "raw_inference", *PARTS, "purified_inference", "judge", "report")
-COLOUR = {name: svg.COLOURS[number % len(svg.COLOURS)] for number, name in enumerate(SHOWN)}
+# A second round of lighter ones: there are more stages than colours that can be told apart.
+COLOUR = {name: (*svg.COLOURS, *svg.LIGHTER)[number] for number, name in enumerate(SHOWN)}
 
 
 def stages(configurations: list[dict[str, Any]]) -> str:
@@ -40,7 +41,13 @@ def stages(configurations: list[dict[str, Any]]) -> str:
             at += value
     bottom = 24 + len(configurations) * 34
     parts.append(svg.x_axis(scale, bottom, "median of each stage, ms"))
-    return svg.drawing(WIDTH, bottom + 44, "Time of an image by stage", *parts)
+    columns = 5
+    for number, stage in enumerate(used):
+        x, y = LEFT + 40 + number % columns * 150, bottom + 56 + number // columns * 20
+        parts.append(svg.element("rect", x=x, y=y - 10, width=12, height=12, fill=COLOUR[stage]))
+        parts.append(svg.text(x + 18, y, _words(stage)))
+    height = bottom + 62 + (len(used) - 1) // columns * 20
+    return svg.drawing(WIDTH, height, "Time of an image by stage", *parts)
 
 
 def histograms(configurations: list[dict[str, Any]]) -> str:
@@ -70,7 +77,7 @@ def histograms(configurations: list[dict[str, Any]]) -> str:
         median = of["stages"]["total"]["median"]
         if low <= median <= high:
             parts.append(svg.element("line", x1=x(median), x2=x(median), y1=top, y2=bottom, class_="mark"))
-            parts.append(svg.text(x(median) + 4, top + 10, f"median {median:.1f} ms"))
+            parts.append(svg.text(x(median), top - 6, f"median {median:.1f} ms", anchor="middle"))
     bottom = 116 + (len(configurations) - 1) * 120
     parts.append(svg.x_axis(x, bottom, "time of an image, ms, up to the 99th percentile"))
     return svg.drawing(WIDTH, bottom + 44, "Histogram of the time of an image", *parts)

@@ -6,15 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from edge_mdda.device import board, examinations
 from edge_mdda.device.board import Board
-from edge_mdda.device.examinations import OK, PROBLEM, WARNING, Finding
+from edge_mdda.device.examinations import OK, PROBLEM, WARNING, Finding, Status
 from edge_mdda.device.system import System
 
 SCHEMA = "edge-mdda/doctor/1"
-Status = Literal["ok", "warning", "problem"]
 _ORDER: tuple[Status, ...] = (OK, WARNING, PROBLEM)
 
 

@@ -111,11 +111,12 @@ def judge(points: Sequence[Point]) -> dict[str, Any]:
     highest = max((point.clock_mhz for point in points if point.clock_mhz is not None), default=None)
     reasons = [_slowed(point, highest) for point in points]
     free = [point.median_ms for point, reason in zip(points, reasons, strict=True) if not reason]
+    step = points[1].at_s - points[0].at_s if len(points) > 1 else 1.0
     spells: list[dict[str, Any]] = []
     for number, (point, reason) in enumerate(zip(points, reasons, strict=True)):
         if not reason:
             continue
-        end = points[number + 1].at_s if number + 1 < len(points) else point.at_s + 1
+        end = points[number + 1].at_s if number + 1 < len(points) else point.at_s + step
         if spells and reasons[number - 1]:
             spells[-1]["end_s"] = end
             spells[-1]["reasons"] = list(dict.fromkeys([*spells[-1]["reasons"], *reason]))
@@ -126,8 +127,9 @@ def judge(points: Sequence[Point]) -> dict[str, Any]:
         median = float(np.median(spell.pop("medians")))
         spell["median_ms"] = round(median, 3)
         spell["cost"] = round(median / float(np.median(free)) - 1, 4) if free else None
-    first = float(np.median([point.median_ms for point in points if point.at_s < points[0].at_s + 60]))
-    final = float(np.median([point.median_ms for point in points if point.at_s > points[-1].at_s - 60]))
+    part = min(60.0, (points[-1].at_s - points[0].at_s) / 2)  # of a run too short for two minutes, its halves
+    first = float(np.median([point.median_ms for point in points if point.at_s <= points[0].at_s + part]))
+    final = float(np.median([point.median_ms for point in points if point.at_s >= points[-1].at_s - part]))
     found = {
         "throttled": spells if spells or _can_tell(points) else None,
         "first_minute_ms": round(first, 3),

@@ -19,7 +19,8 @@ from edge_mdda.errors import ModelError, RuntimeMissingError
 OK: Literal["ok"] = "ok"
 WARNING: Literal["warning"] = "warning"
 PROBLEM: Literal["problem"] = "problem"
-Finding = tuple[Literal["ok", "warning", "problem"], str, "str | None"]
+Status = Literal["ok", "warning", "problem"]
+Finding = tuple[Status, str, "str | None"]
 
 ARCHITECTURES = ("aarch64", "arm64", "x86_64")
 #: MiB: what `edge-mdda classify` takes at its peak, with an empty kernel cache (README, Speed), and room beside it.
@@ -190,7 +191,9 @@ def service(system: System) -> Finding:
     units = [line.split()[0] for line in listed.splitlines() if line.split() and "@." not in line.split()[0]]
     if not units:
         return OK, "not installed", None
-    told, status, mend = [], OK, None
+    told: list[str] = []
+    status: Status = OK
+    mend = None
     for unit in units:
         answer = system.command("systemctl", "show", unit, "--property=ActiveState,Result,NRestarts") or ""
         state = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)

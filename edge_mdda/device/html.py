@@ -56,7 +56,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     for row in rows:
         cells = (f"<td{_class(number)}>{_cell(value)}</td>" for value, number in zip(row, numeric, strict=True))
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    top = f"<thead><tr>{head}</tr></thead>" if any(header) else ""
+    return f"<table>{top}<tbody>{''.join(lines)}</tbody></table>"
 
 
 def _class(number: bool) -> str:
