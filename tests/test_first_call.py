@@ -24,5 +24,5 @@ def test_an_empty_cache_costs_the_compilation_of_the_kernels() -> None:
 
 @pytest.mark.programs
 def test_a_child_that_fails_says_why() -> None:
-    with pytest.raises(EdgeMddaError, match="expected a first call in a new process, got: .*no-such-folder"):
+    with pytest.raises(EdgeMddaError, match=r"in a new process, got: expected a model .* got no-such-folder"):
         first_call.measure({**TASK, "model": "no-such-folder"}, subject.picture())

@@ -95,4 +95,7 @@ def _first(task: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     spare_libraries()
-    print(json.dumps(_first(json.loads(sys.argv[1]))))
+    try:
+        print(json.dumps(_first(json.loads(sys.argv[1]))))
+    except EdgeMddaError as error:
+        sys.exit(str(error))

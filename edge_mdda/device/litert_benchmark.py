@@ -28,6 +28,8 @@ ROUNDS = 3
 WARM_UP = 5
 #: Medians that differ by less agree.
 TOLERANCE = 0.1
+#: Milliseconds; their answer has two decimals, so below this it says nothing.
+SHORTEST = 0.2
 TIMEOUT = 600
 OUR_WAY = "ours runs Interpreter"
 THEIR_WAY = "theirs runs CompiledModel, which may choose other kernels"
@@ -51,17 +53,19 @@ def compare(subject: Subject, threads: int, runs: int) -> dict[str, Any] | None:
             return None
         theirs.append(answer)
         ours.append(_ours(model, runs))
-    ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-    ratio = float(np.median(ratios))
-    return {
+    found: dict[str, Any] = {
         "threads": threads,
         "runs": runs,
         "ours_median_ms": [round(value, 3) for value in ours],
         "theirs_median_ms": [round(value, 3) for value in theirs],
-        "ratio": round(ratio, 4),
-        "agree": abs(ratio - 1) <= TOLERANCE,
-        "explanation": explain(ratios),
     }
+    if min(theirs) < SHORTEST:
+        told = f"not compared: it rounds to 0.01 ms, too coarse for the {float(np.median(ours)):.3f} ms of this model"
+        return {**found, "ratio": None, "agree": None, "explanation": told}
+    ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+    ratio = float(np.median(ratios))
+    agree = abs(ratio - 1) <= TOLERANCE
+    return {**found, "ratio": round(ratio, 4), "agree": agree, "explanation": explain(ratios)}
 
 
 def explain(ratios: list[float]) -> str:

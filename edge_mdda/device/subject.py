@@ -56,7 +56,7 @@ def load(path: Path | None, runtime: str = "auto") -> Subject:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"expected a model bundle's folder or a .tflite file, got: {error.strerror}") from None
+        raise ModelError(f"expected a model bundle's folder or a .tflite file, got {path}: {error.strerror}") from None
     name = re.sub(r"[^A-Za-z0-9 _.+-]", "_", path.stem)[:64] or "model"
     try:
         opened = interpreter.open(content, runtime)
