@@ -66,7 +66,7 @@ def test_the_program_prints_marks_and_ends_with_7_if_asked(tmp_path: Path) -> No
     assert (process.returncode, process.stderr) == (0, b"")
     said = process.stdout.decode()
     assert "+100% slower" in said
-    assert "after is slower: total, 1 thread." in said
+    assert "after is slower: decode, 1 thread; " in said
     assert "slower" in page.read_text()
     assert ElementTree.parse(figure).getroot().tag.endswith("svg")
     assert run("compare", before, after, "--exit-code").returncode == 7

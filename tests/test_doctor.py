@@ -115,11 +115,14 @@ def test_a_cache_that_is_stale_or_cannot_be_written(
     assert (finding[2] is None) == (status == OK)
 
 
-def test_kernels_that_cannot_be_cached_are_a_problem_of_the_program() -> None:
-    process = run("doctor", "--json", NUMBA_CACHE_DIR="/proc/no/such/place")
+def test_kernels_that_do_not_run_are_a_problem_and_the_program_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text("raise RuntimeError('cannot cache function: no locator available')\n")
+    process = run("doctor", "--json", PYTHONPATH=str(tmp_path))
     checks = {check["name"]: check for check in json.loads(process.stdout)["checks"]}
     assert process.returncode == 7
+    assert tuple(checks) == CHECKS
     assert checks["kernel cache"]["status"] == "problem"
+    assert "no locator available" in checks["kernel cache"]["found"]
     assert "NUMBA_CACHE_DIR" in checks["kernel cache"]["mend"]
 
 

@@ -69,9 +69,8 @@ def tool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def there(ssh: str) -> list[str]:
     """The board, which is this machine, and how to reach the program on it."""
-    program = shlex.join(
-        ["env", f"PYTHONPATH={CHECKOUT}", f"NUMBA_CACHE_DIR={_cache()}", sys.executable, "-m", "edge_mdda"]
-    )
+    environment = [f"PYTHONPATH={CHECKOUT}", f"NUMBA_CACHE_DIR={_cache()}"]
+    program = shlex.join(["env", *environment, sys.executable, "-m", "edge_mdda"])
     return [f"{getpass.getuser()}@127.0.0.1", "--ssh", ssh, "--program", program]
 
 

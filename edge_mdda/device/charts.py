@@ -9,19 +9,30 @@ from typing import Any
 import numpy as np
 
 from edge_mdda.device import svg
-from edge_mdda.device.pipeline import PARTS
 
 WIDTH = 860
 LEFT, RIGHT = 60, 840
-#: Drawn apart; what is between them is too short to be seen.
-SHOWN = ("decode", "resize", "raw_inference", *PARTS, "purified_inference", "judge", "report")
-# A second round of lighter ones: there are more stages than colours that can be told apart.
-COLOUR = {name: (*svg.COLOURS, *svg.LIGHTER)[number] for number, name in enumerate(SHOWN)}
+#: Greys before the network, warm colours for the purification, so that the two inferences stand out.
+COLOUR = {
+    "decode": "#7f7f7f",
+    "resize": "#b5b5b5",
+    "raw_inference": "#0072b2",
+    "load": "#f5d999",
+    "pyramid": "#e69f00",
+    "noise": "#d55e00",
+    "tv": "#a63c00",
+    "aggregation": "#cc79a7",
+    "fuse": "#ebc9dc",
+    "store": "#f3e3ee",
+    "purified_inference": "#00835f",
+    "judge": "#56b4e9",
+    "report": "#bbe1f6",
+}
 
 
 def stages(configurations: list[dict[str, Any]]) -> str:
     """A bar for each number of threads, cut into the median times of its stages."""
-    used = [stage for stage in SHOWN if stage in configurations[0]["stages"]]
+    used = [stage for stage in COLOUR if stage in configurations[0]["stages"]]
     medians = [[of["stages"][stage]["median"] for stage in used] for of in configurations]
     scale = svg.around([sum(row) for row in medians], LEFT + 40, RIGHT, zero=True)
     parts = []
@@ -31,13 +42,11 @@ def stages(configurations: list[dict[str, Any]]) -> str:
         for stage, value in zip(used, values, strict=True):
             x, end = scale(at), scale(at + value)
             title = svg.element("title", f"{_words(stage)}: {value:.2f} ms")
-            parts.append(
-                svg.element(
-                    "rect", title, x=x, y=y, width=max(end - x, 0.0), height=24, fill=COLOUR[stage], stroke="#fff"
-                )
-            )
+            width = max(end - x, 0.0)
+            parts.append(svg.element("rect", title, x=x, y=y, width=width, height=24, fill=COLOUR[stage]))
             if end - x > 90:
-                parts.append(svg.text((x + end) / 2, y + 16, _words(stage), anchor="middle", fill="#fff"))
+                ink = "#fff" if stage.endswith("inference") else "#000"
+                parts.append(svg.text((x + end) / 2, y + 16, _words(stage), anchor="middle", fill=ink))
             at += value
     bottom = 24 + len(configurations) * 34
     parts.append(svg.x_axis(scale, bottom, "median of each stage, ms"))

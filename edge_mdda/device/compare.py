@@ -12,6 +12,7 @@ from edge_mdda.device.html import Html
 
 #: Stages that are compared; the parts of a purification are in one profile's page.
 STAGES = ("decode", "resize", "raw_inference", "purify", "purified_inference", "judge", "report", "total")
+_CALLS = ("", "kernel cache", "wall, ms", "peak, MiB")
 SLOWER, FASTER = "slower", "faster"
 Spread = dict[str, float]
 
@@ -108,7 +109,8 @@ def notes(comparison: Comparison) -> list[str]:
         if different
     ]
     slower = comparison.slower
-    told += [f"{name} is slower: {figure}." for name, figure in slower]
+    for name in dict.fromkeys(name for name, _ in slower):
+        told.append(f"{name} is slower: {'; '.join(figure for of, figure in slower if of == name)}.")
     return told if slower else [*told, "Nothing is slower beyond the measured spread."]
 
 
@@ -140,8 +142,7 @@ def to_html(comparison: Comparison, profiles: Sequence[dict[str, Any]]) -> str:
         html.heading("Figures: median (5th–95th percentile), ms"),
         html.table(("", *comparison.names), rows),
         figure(comparison),
-        html.heading("First call of a new process"),
-        html.table(("", "kernel cache", "wall, ms", "peak, MiB"), calls),
+        *([html.heading("First call of a new process"), html.table(_CALLS, calls)] if calls else []),
         html.heading("Boards"),
         html.table(("", *comparison.names), [(label, *(board.get(label) for board in boards)) for label in labels]),
     ]

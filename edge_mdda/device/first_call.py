@@ -38,9 +38,6 @@ def measure(task: dict[str, Any], encoded: bytes) -> list[dict[str, Any]]:
         picture.write_bytes(encoded)
         command = [sys.executable, "-m", __name__, json.dumps({**task, "image": str(picture)})]
         environment = {**os.environ, "NUMBA_CACHE_DIR": f"{folder}/cache"}
-        # The child must find this very package, also where that is a checkout in another folder.
-        places = [str(Path(__file__).resolve().parents[2]), *filter(None, [environment.get("PYTHONPATH")])]
-        environment["PYTHONPATH"] = os.pathsep.join(places)
         for cache in ("empty", "filled"):
             start = time.perf_counter()
             done = subprocess.run(command, env=environment, capture_output=True, text=True)

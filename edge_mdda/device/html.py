@@ -9,7 +9,7 @@ _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b1b1b; background: #fff; margin: 2rem auto; max-width: 900px;
   padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ccc }
-table { border-collapse: collapse; margin: .7rem 0; font-size: .9rem }
+table { border-collapse: collapse; margin: .7rem 0; font-size: .9rem; display: block; overflow-x: auto }
 th, td { text-align: left; padding: .18rem .7rem .18rem 0; border-bottom: 1px solid #e5e5e5; vertical-align: top }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 .grave, .slower { color: #b00020; fill: #b00020; font-weight: 600 } .faster { color: #00734f; fill: #00734f }

@@ -10,8 +10,8 @@ from edge_mdda.device.html import Html
 
 _SPREAD = ("min", "p5", "median", "p95", "p99", "max")
 _SPLIT_NOTE = (
-    "pyramid, noise, tv and the aggregation between blocks are one pass over memory: that pass is timed, and split by "
-    "what running the same kernels without denoising, and without noise too, saves."
+    "In a block pyramid or aggregation, noise and tv are one pass over memory: that pass is timed, and split by what "
+    "running the same kernels without denoising, and without noise too, saves."
 )
 _OPERATORS_NOTE = (
     "Shares of multiply-adds and of bytes read and written, from the shapes: the runtimes have no profiler of "

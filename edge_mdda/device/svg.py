@@ -10,8 +10,6 @@ from html import escape
 #: Of series, told apart by colour-blind readers too (Okabe and Ito, "Color Universal Design", 2008).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 
-LIGHTER = ("#99c7e0", "#eebf99", "#99d8c7", "#ebc9dc", "#f5d999", "#bbe1f6", "#cccccc")
-
 
 def element(name: str, *content: str, **attributes: object) -> str:
     """One element; content is SVG already, attribute values are escaped, `_` in their names stands for `-`."""
