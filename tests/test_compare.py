@@ -88,6 +88,9 @@ def test_one_profile_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     assert "expected at least two profiles, got 1" in refused(run("compare", good), 2)
     (tmp_path / "bad.json").write_text('{"schema": "edge-mdda/benchmark/1"}')
     assert "expected a profile of schema edge-mdda/profile/1" in refused(run("compare", good, tmp_path / "bad.json"), 4)
+    for number, change in enumerate(({"board": {}}, {"configurations": [{"threads": 1}]}, {"model": None})):
+        bad = profiles.write(tmp_path / f"{number}.json", {**profiles.measured(), **change})
+        assert "got another form" in refused(run("compare", good, bad), 4)
 
 
 @chromium.needed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_mdda import output, terminal
-from edge_mdda.errors import ParameterError
+from edge_mdda.errors import ModelError, ParameterError
 from edge_mdda.report import printable
 
 #: With --exit-code, what the program ends with where something got slower beyond the measured spread.
@@ -29,9 +29,13 @@ def run(files: list[Path], html_file: Path | None, figure: Path | None, exit_cod
     from edge_mdda.device import compare, profile
 
     profiles = [profile.read(file) for file in files]
-    found = compare.compare(profiles, _names(files))
+    try:
+        found = compare.compare(profiles, _names(files))
+        page = compare.to_html(found, profiles)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelError(f"expected profiles as {profile.SCHEMA} has them, got another form: {error!r}") from None
     if html_file is not None:
-        output.write(html_file, compare.to_html(found, profiles).encode())
+        output.write(html_file, page.encode())
     if figure is not None:
         output.write(figure, compare.svg_file(found).encode())
     table = Table("median (p5–p95), ms", *map(printable, found.names), box=SIMPLE_HEAD)

@@ -109,8 +109,10 @@ def notes(comparison: Comparison) -> list[str]:
         if different
     ]
     slower = comparison.slower
-    for name in dict.fromkeys(name for name, _ in slower):
-        told.append(f"{name} is slower: {'; '.join(figure for of, figure in slower if of == name)}.")
+    told += [
+        f"{name} is slower: {'; '.join(figure for of, figure in slower if of == name)}."
+        for name in dict.fromkeys(name for name, _ in slower)
+    ]
     return told if slower else [*told, "Nothing is slower beyond the measured spread."]
 
 

@@ -69,29 +69,32 @@ def measure(
         }
         starts = first_call.measure(task, encoded)
     sensors = Sensors(system)
-    configurations, prepared = [], {}
+
+    def prepare(threads: int) -> pipeline.Ready:
+        with terminal.native_messages():
+            return pipeline.prepare(chosen, PRESETS[plan.preset], threads, plan.runtime, encoded)
+
+    configurations = []
     for threads in plan.threads:
         say(f"steady state, {threads} thread{'s'[: threads > 1]}")
-        with terminal.native_messages():
-            prepared[threads] = pipeline.prepare(chosen, PRESETS[plan.preset], threads, plan.runtime, encoded)
-        configurations.append(_steady(prepared[threads].once, threads, plan.images, sensors, system))
-    fastest = min(configurations, key=lambda of: of["stages"]["total"]["median"])["threads"]
-    first = prepared[plan.threads[0]]
+        ready = prepare(threads)  # one at a time, or the next one's memory would have this one's in it
+        configurations.append(_steady(ready.once, threads, plan.images, sensors, system))
     second_opinion = None
-    if first.runtime == "litert":
+    if ready.runtime == "litert":
         say("litert-benchmark")
         with terminal.native_messages():
             second_opinion = litert_benchmark.compare(chosen, plan.threads[0], plan.images)
     long_run = None
     if plan.minutes:
-        say(f"long run of {plan.minutes:g} minutes")
-        long_run = endurance.run(prepared[fastest].once, sensors, plan.minutes, fastest)
+        fastest = min(configurations, key=lambda of: of["stages"]["total"]["median"])["threads"]
+        say(f"long run of {plan.minutes:g} minutes, {fastest} thread{'s'[: fastest > 1]}")
+        long_run = endurance.run(prepare(fastest).once, sensors, plan.minutes, fastest)
     return {
         "schema": SCHEMA,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "board": known.to_dict(),
         "conditions": [asdict(condition) for condition in found],
-        "model": _model(chosen, first),
+        "model": _model(chosen, ready),
         "image": {
             "file": None if plan.image is None else plan.image.name,
             "sha256": hashlib.sha256(encoded).hexdigest(),
