@@ -73,6 +73,13 @@ def test_the_program_prints_marks_and_ends_with_7_if_asked(tmp_path: Path) -> No
     assert run("compare", after, before, "--exit-code").returncode == 0
 
 
+def test_names_of_files_are_no_markup(tmp_path: Path) -> None:
+    files = [profiles.write(tmp_path / f"{name}.json", profiles.measured()) for name in ("[red]a", "[bold]b")]
+    said = run("compare", *files, COLUMNS="200").stdout.decode()
+    assert "[red]a" in said
+    assert "[bold]b" in said
+
+
 def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     files = []
     for folder in ("pi4", "pi5"):

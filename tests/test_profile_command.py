@@ -98,6 +98,14 @@ def test_wrong_options_are_refused_before_anything_is_measured(options: list[str
     assert words in refused(run("profile", *options), code)
 
 
+def test_an_image_that_cannot_be_used_is_refused_before_anything_is_measured(tmp_path: Path, lesion: Path) -> None:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(lesion.read_bytes()[:-20])
+    process = run("profile", "--image", cut)
+    assert process.returncode == 3
+    assert errors(process) == ["edge-mdda: board", "edge-mdda: expected a complete PNG image, got a truncated one"]
+
+
 def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "no.tflite"
     file.write_bytes(b"no")

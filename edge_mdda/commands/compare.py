@@ -38,7 +38,9 @@ def run(files: list[Path], html_file: Path | None, figure: Path | None, exit_cod
         output.write(html_file, page.encode())
     if figure is not None:
         output.write(figure, compare.svg_file(found).encode())
-    table = Table("median (p5–p95), ms", *map(printable, found.names), box=SIMPLE_HEAD)
+    table = Table("median (p5–p95), ms", box=SIMPLE_HEAD)
+    for name in found.names:
+        table.add_column(Text(printable(name)))
     colours = {compare.SLOWER: "bold red", compare.FASTER: "green", "": ""}
     for row in found.rows:
         cells = (Text(compare.cell(row, number), colours[mark]) for number, mark in enumerate(row.marks))

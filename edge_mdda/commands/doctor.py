@@ -24,7 +24,8 @@ def run(model: Path | None, json: bool) -> int:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("", "", "found", box=SIMPLE_HEAD)
+        table = Table("", "", box=SIMPLE_HEAD)
+        table.add_column("found", overflow="fold")
         for check in checks:
             found = Text(check.found)
             if check.mend:

@@ -57,7 +57,7 @@ def measure(
     with terminal.native_messages():
         chosen = subject.load(plan.model, plan.runtime)
     encoded = subject.picture() if plan.image is None else _read(plan.image)
-    header = image.read_header(encoded)
+    height, width = image.decode(encoded).shape[:2]  # an image that cannot be used is told of before the long part
     starts = []
     if plan.starts:
         say("first calls of new processes")
@@ -99,8 +99,8 @@ def measure(
             "file": None if plan.image is None else plan.image.name,
             "sha256": hashlib.sha256(encoded).hexdigest(),
             "bytes": len(encoded),
-            "width": header.width,
-            "height": header.height,
+            "width": width,
+            "height": height,
         },
         "purification": None if chosen.bundle is None else {"preset": plan.preset, **asdict(PRESETS[plan.preset])},
         "first_calls": starts,
