@@ -7,16 +7,14 @@ is finished, and the code is that of the first that failed. Every error is one l
 
 from __future__ import annotations
 
-import os
 import sys
+
+from edge_mdda.startup import spare_libraries
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # Numba imports SciPy, where there is one, for linear algebra that no kernel uses: 0.4 s and 30 MB of this process.
-    sys.modules.setdefault("scipy", None)  # type: ignore[arg-type]
-    # NumPy's OpenBLAS starts a thread for each core, which spins: 0.3 s of CPU on two cores, and no kernel uses it.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    spare_libraries()
     try:
         # Imported here, for Ctrl-C to get its one line while this import, slow on a small board, goes on.
         from edge_mdda import command_line

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_mdda import image as gate
 from edge_mdda import interpreter, model
 from edge_mdda.errors import ModelError
-from edge_mdda.interpreter import Tensor
+from edge_mdda.interpreter import Operator, Tensor
 from edge_mdda.model import Bundle
 
 
@@ -51,6 +51,10 @@ class Classifier:
     def runtime(self) -> str:
         """The runtime in use: "litert" or "tflite-runtime"."""
         return self._interpreter.runtime
+
+    def operators(self) -> list[Operator]:
+        """The model's operators in order; none where the runtime does not tell."""
+        return self._interpreter.operators()
 
     def logits(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Logits, float32 (classes,), of an RGB image: uint8, or float32 in [0, 1], (H, W, 3), sides ≥ 32.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import edge_mdda
-from edge_mdda import interpreter, terminal
+from edge_mdda import command_line_device, interpreter, terminal
 from edge_mdda.commands import classify as classification
 from edge_mdda.commands import purify as purification
 from edge_mdda.commands import warmup as warming
@@ -187,6 +187,9 @@ def purify(
 def warmup() -> Job:
     """Compile every kernel and keep it on disk, so that the first image does not wait for it."""
     return warming.run
+
+
+app.add_typer(command_line_device.app)
 
 
 def _parameters(options: dict[str, Any]) -> Parameters:

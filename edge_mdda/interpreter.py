@@ -35,6 +35,16 @@ class Tensor:
     zero_point: int
 
 
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a model: shapes of the tensors it reads and writes, and the bytes they hold together."""
+
+    name: str
+    inputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[tuple[int, ...], ...]
+    bytes: int
+
+
 class Interpreter:
     """One model in one runtime; a class because the runtime keeps the model and its buffers. Not safe across threads.
 
@@ -64,6 +74,47 @@ class Interpreter:
         result: NDArray[Any] = self._native.get_tensor(self._output_index)
         return result
 
+    def operators(self) -> list[Operator]:
+        """The model's operators in order, as the file has them; none where the runtime does not tell."""
+        return _operators(self._native)
+
+
+class AnyModel:
+    """A model of whatever inputs and outputs, filled with noise, to be timed and no more.
+
+    Attributes:
+        runtime: one of `RUNTIMES`.
+    """
+
+    def __init__(self, runtime: str, native: Any) -> None:
+        import numpy as np
+
+        self.runtime = runtime
+        self._native = native
+        random = np.random.default_rng(0)
+        for detail in native.get_input_details():
+            dtype = np.dtype(detail["dtype"])
+            if dtype.kind not in "iufb":
+                raise ModelError(f"expected inputs of numbers, got {dtype}")
+            noise = random.random(tuple(detail["shape"])) * (1 if dtype.kind == "f" else 2)
+            native.set_tensor(detail["index"], noise.astype(dtype))
+        self.run()
+
+    def run(self) -> None:
+        """Run the model.
+
+        Raises:
+            ModelError: it cannot be run on noise, as one whose input is an index may not.
+        """
+        try:
+            self._native.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"expected a model that runs on noise, got: {error}") from None
+
+    def operators(self) -> list[Operator]:
+        """As of `Interpreter`."""
+        return _operators(self._native)
+
 
 def open(model: bytes, runtime: str = "auto", threads: int | None = None) -> Interpreter:
     """Load a TFLite model, given as its file's content.
@@ -81,6 +132,16 @@ def open(model: bytes, runtime: str = "auto", threads: int | None = None) -> Int
         RuntimeMissingError: no runtime, or not the one asked for, is installed and works.
         ModelError: the runtime cannot load the model, or its input and output are of another kind.
     """
+    return Interpreter(*_load(model, runtime, threads))
+
+
+def open_any(model: bytes, runtime: str = "auto", threads: int | None = None) -> AnyModel:
+    """Load a TFLite model whatever its inputs and outputs; arguments and errors as of `open`."""
+    return AnyModel(*_load(model, runtime, threads))
+
+
+def _load(model: bytes, runtime: str, threads: int | None) -> tuple[str, Any]:
+    """Name of the runtime, and the model in it."""
     check_options(runtime, threads)
     name, module = _find(runtime)
     try:
@@ -88,7 +149,16 @@ def open(model: bytes, runtime: str = "auto", threads: int | None = None) -> Int
         native.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"expected a TFLite model that {name} can load, got: {error}") from None
-    return Interpreter(name, native)
+    return name, native
+
+
+def available(runtime: str = "auto") -> str:
+    """Name of the runtime that `open` would take.
+
+    Raises:
+        RuntimeMissingError: no runtime, or not the one asked for, is installed and works.
+    """
+    return _find(runtime)[0]
 
 
 def check_options(runtime: str, threads: int | None) -> None:
@@ -145,3 +215,32 @@ def _describe(details: list[dict[str, Any]], side: str) -> tuple[Tensor, int]:
     else:
         raise ModelError(f"expected an {side} of float32, or int8 with one scale, got {dtype} with scales {scales[:3]}")
     return Tensor(tuple(int(side) for side in detail["shape"]), dtype, scale, zero_point), int(detail["index"])
+
+
+def _operators(native: Any) -> list[Operator]:
+    """Neither runtime has a public name for this list; a release that renames it costs the list, no more."""
+    try:
+        operators, tensors = native._get_ops_details(), {t["index"]: t for t in native.get_tensor_details()}
+    except (AttributeError, ValueError, RuntimeError):
+        return []
+    found = []
+    for operator in operators:
+        if operator["op_name"] == "DELEGATE":  # stands for those it took over, which are listed too
+            continue
+        inputs, outputs = (
+            [tensors[index] for index in operator[side] if index in tensors] for side in ("inputs", "outputs")
+        )
+        size = sum(_bytes(tensor) for tensor in (*inputs, *outputs))
+        found.append(Operator(str(operator["op_name"]), _shapes(inputs), _shapes(outputs), size))
+    return found
+
+
+def _shapes(tensors: list[dict[str, Any]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(side) for side in tensor["shape"]) for tensor in tensors)
+
+
+def _bytes(tensor: dict[str, Any]) -> int:
+    import numpy as np
+
+    dtype = np.dtype(tensor["dtype"])
+    return math.prod(int(side) for side in tensor["shape"]) * int(dtype.itemsize)

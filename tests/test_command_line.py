@@ -75,6 +75,8 @@ def test_help_version_and_argument_errors_import_nothing_heavy() -> None:
         "import sys\n"
         "from edge_mdda.__main__ import main\n"
         "for arguments in (['--help'], ['--version'], ['classify', '--help'], ['purify', '--help'], ['classify'],\n"
+        "                  ['profile', '--help'], ['compare', '--help'], ['doctor', '--help'], ['compare', 'x.json'],\n"
+        "                  ['profile', '--threads', 'x'],\n"
         "                  ['classify', 'x.png', '--sigma', '2'], ['classify', 'no-such-file.png']):\n"
         "    sys.argv[1:] = arguments\n"
         "    try:\n"
