@@ -232,7 +232,7 @@ ATTACKS: Mapping[str, Attack] = {
     "di-fgsm": Attack("torchattacks", "the only one that has it", _di_fgsm, iterative=True),
     "autoattack": Attack(
         "torchattacks",
-        "ART's is another ensemble; the authors' is on no index",
+        "ART's is another ensemble; the authors' has no index",
         _autoattack("standard"),
         iterative=True,
     ),

@@ -73,7 +73,7 @@ class Victim:
         return _network(self.path)
 
     def logits(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """Logits in the order of `dataset.CLASSES`, (classes,), of an RGB image (H, W, 3), uint8 or float32 in [0, 1]."""
+        """Logits in the order of `dataset.CLASSES`, (classes,), of RGB (H, W, 3), uint8 or float32 in [0, 1]."""
         if not self.differentiable:
             classifier = _classifier(self.path)
             order = [classifier.labels.index(code) for code in dataset.CLASSES]
