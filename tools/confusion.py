@@ -18,7 +18,7 @@ COLOURS = "cividis"
 
 
 def draw(matrices: Mapping[str, ArrayLike], codes: Sequence[str], kind: str = "png") -> bytes:
-    """A PNG, or an SVG, of confusion matrices by title, (classes, classes), true classes in rows; means over noise seeds may be.
+    """A PNG, or an SVG, of confusion matrices by title, (classes, classes), true classes in rows; means may be.
 
     The colour of a cell is its part of the images of its true class, the number in it the images.
     """

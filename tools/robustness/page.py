@@ -27,9 +27,8 @@ Tables = list[tuple[str, str]]
 def order(cell: Cell) -> tuple[Any, ...]:
     """By victim, attack and defence in the order of their tables."""
     known = [CLEAN, *attacks.ATTACKS, UNIVERSAL, *corruptions.CORRUPTIONS]
-    return (cell.split, cell.victim, cell.source or "", known.index(cell.attack), cell.strength or 0, cell.steps) + (
-        _place(cell.defence),
-    )
+    attack = known.index(cell.attack), cell.strength or 0, cell.steps
+    return cell.split, cell.victim, cell.source or "", *attack, _place(cell.defence)
 
 
 def _place(defence: str) -> tuple[int, str]:

@@ -3,11 +3,11 @@
     python -m tools.robustness train super-resolution
     python -m tools.robustness train nrp --weights /path/to/mobilenet_v2_pretrained.npz
 
-Super-resolution learns to enlarge halved images, by the absolute difference, as EDSR does. NRP is self-supervised as its
-paper describes (Naseer et al., CVPR 2020): images are attacked by what drives the features of a network trained on
+Super-resolution learns to enlarge halved images, by the absolute difference, as EDSR does. NRP is self-supervised as
+its paper describes (Naseer et al., CVPR 2020): images are attacked by what drives the features of a network trained on
 other images, ImageNet, as far away as it can, and the purifier learns to bring features and pixels back. Its features
-are MobileNetV2's and not VGG16's, whose weights cannot be had here, and its adversarial critic is left out, which
-sharpens what is seen by eyes.
+are MobileNetV2's and not VGG16's, whose weights cannot be had here, and its adversarial critic is left out, which a run
+on two cores has no time for.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from tools.robustness import networks
 
 NAMES = ("super-resolution", "nrp")
 CROP = 96
-#: NRP: radius of its attacks in 1/255, their steps, and the weight of pixels against features, of its paper's section 3.
+#: NRP: radius of its attacks in 1/255, as in its paper; their steps and the weight of pixels against features, ours.
 RADIUS, STEPS, PIXELS = 16, 4, 0.01
-#: The block of MobileNetV2 whose features are compared: as deep as VGG16's third convolution of block 3.
+#: How many blocks of MobileNetV2 make the features, an eighth of the side: its paper's, of VGG16, are a quarter of it.
 FEATURES = 6
 RATE = 1e-3
 

@@ -160,9 +160,8 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
         if ":" in defence or defences.read(defence).parameters is None:
             continue
         untouched = results.clean(cells, victim, defence, split)
-        own = [
-            c for c in results.pick(cells, victim=victim, defence=defence, split=split) if c.attack in attacks.ATTACKS
-        ]
+        behind = results.pick(cells, victim=victim, defence=defence, split=split)
+        own = [cell for cell in behind if cell.attack in attacks.ATTACKS]
         if untouched is None or not own:
             continue
         groups: dict[str, list[Cell]] = {"who does not know the defence": [], "who knows it": [], "who only asks": []}
