@@ -221,6 +221,8 @@ def _patch(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, setting
 
 
 _HERE = "is here already"
+#: Each step of theirs is 20 passes; whether more steps change anything is to be run beside it (`bpda-pgd:steps=40`).
+AWARE_STEPS = 20
 #: By name. The first six are the paper's.
 ATTACKS: Mapping[str, Attack] = {
     "fgsm": Attack("foolbox", _HERE, _fgsm, steps=1),
@@ -238,12 +240,12 @@ ATTACKS: Mapping[str, Attack] = {
     ),
     "apgd": Attack("torchattacks", "half of its AutoAttack", _apgd, iterative=True),
     "noise": Attack("foolbox", "no attack: noise of the same size, to compare with", _noise, steps=1),
-    "bpda-pgd": Attack("foolbox", _HERE, _pgd, "identity", looks=20),
-    "bpda-apgd": Attack("torchattacks", "half of its AutoAttack", _apgd, "identity", looks=20),
-    "surrogate-pgd": Attack("foolbox", _HERE, _pgd, "surrogate", looks=20),
+    "bpda-pgd": Attack("foolbox", _HERE, _pgd, "identity", steps=AWARE_STEPS, looks=20),
+    "bpda-apgd": Attack("torchattacks", "half of its AutoAttack", _apgd, "identity", steps=AWARE_STEPS, looks=20),
+    "surrogate-pgd": Attack("foolbox", _HERE, _pgd, "surrogate", steps=AWARE_STEPS, looks=20),
     "seed-pgd": Attack("foolbox", _HERE, _pgd, "seed"),
     # It averages over 20 looks itself.
-    "autoattack-rand": Attack("torchattacks", "as autoattack", _autoattack("rand"), "identity"),
+    "autoattack-rand": Attack("torchattacks", "as autoattack", _autoattack("rand"), "identity", steps=AWARE_STEPS),
     "square": Attack("torchattacks", "foolbox has none, ART's asks one query at a time", _square, "scores", steps=1000),
     "square-repeated": Attack("torchattacks", "as square", _square, "scores", steps=4000, looks=4),
     "hard-label": Attack(
