@@ -151,7 +151,7 @@ def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
         own = [
             cell
             for cell in results.pick(cells, source=source, victim=victim)
-            if cell.attack in attacks.PAPER and cell.strength in (radius, None) and ":" not in cell.defence
+            if results.of_paper(cell) and cell.strength in (radius, None) and ":" not in cell.defence
         ]
         figure, axes = pyplot.subplots(figsize=(7, 4.4), layout="constrained")
         for defence in dict.fromkeys(cell.defence for cell in sorted(own, key=page.order)):

@@ -56,7 +56,7 @@ def split_cells(cells: Sequence[Cell], split: str) -> list[Cell]:
 def unaware(cells: Sequence[Cell], paper: dict[str, Any]) -> Tables:
     """The paper's attacks, a table for each source, victim and radius: its tables 2 and 3."""
     found: Tables = []
-    relevant = [cell for cell in cells if cell.attack in attacks.PAPER]
+    relevant = [cell for cell in cells if results.of_paper(cell)]
     for source, victim in dict.fromkeys((cell.source, cell.victim) for cell in relevant):
         both = results.pick(relevant, source=source, victim=victim)
         theirs: dict[str, Any] = {}
@@ -151,10 +151,10 @@ def kept(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
     linf = [name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball]
     columns = [(2, attacks.PAPER), *((radius, linf) for radius in (2, 4, 8))]
     lines = []
-    pairs = [(c.source, c.victim) for c in cells if c.attack in attacks.PAPER]
+    pairs = [(cell.source, cell.victim) for cell in cells if results.of_paper(cell)]
     for source, victim in dict.fromkeys(pairs):
-        both = results.pick(cells, source=source, victim=victim)
-        for defence in dict.fromkeys(c.defence for c in both if c.attack in attacks.PAPER):
+        both = [cell for cell in results.pick(cells, source=source, victim=victim) if results.of_paper(cell)]
+        for defence in dict.fromkeys(cell.defence for cell in both):
             untouched = results.clean(cells, victim, defence, split)
             texts = [estimate(results.kept([untouched], reference), "kept") if untouched else "–"]
             for radius, names in columns:
@@ -171,11 +171,7 @@ def kept(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
 
 def others(cells: Sequence[Cell], views: Sequence[str]) -> str:
     """Attacks of these views, a row each, by strength: what is left, and when the median image that fell did so."""
-    chosen = [
-        cell
-        for cell in cells
-        if cell.view in views and not (cell.view == "network" and cell.attack in attacks.PAPER and cell.steps == 100)
-    ]
+    chosen = [cell for cell in cells if cell.view in views and not results.of_paper(cell)]
     parts = []
     for unit in dict.fromkeys(cell.unit for cell in chosen):
         own = [cell for cell in chosen if cell.unit == unit]

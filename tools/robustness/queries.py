@@ -60,7 +60,12 @@ class Watched(nn.Module):
             images = images[: self.budget - self.asked]
             if not len(images):
                 raise Done
-        logits: torch.Tensor = self.model(images)
+        given = images
+        if images.requires_grad:
+            # A network in channels_last order gives gradients in that order, which FAB cannot reshape.
+            given = images.view_as(images)
+            given.register_hook(torch.Tensor.contiguous)
+        logits: torch.Tensor = self.model(given)
         with torch.no_grad():
             distances = (images - self.clean).abs().flatten(1).amax(1)
             for wrong, distance, image in zip(logits.argmax(1) != self.label, distances, images, strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools import dataset, evaluate, metrics
+from tools.robustness import attacks
 from tools.robustness.plan import CLEAN
 from tools.robustness.store import Store
 
@@ -107,6 +108,11 @@ def read(store: Store) -> list[Cell]:
             )
         )
     return cells
+
+
+def of_paper(cell: Cell) -> bool:
+    """Whether it is one of the paper's attacks with its number of steps; others stand apart."""
+    return cell.attack in attacks.PAPER and cell.steps == attacks.ATTACKS[cell.attack].steps
 
 
 def pick(cells: Iterable[Cell], **wanted: Any) -> list[Cell]:

@@ -112,7 +112,7 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
 def ranking(cells: Sequence[Cell], split: str) -> list[str]:
     """Whether MDDA is ahead of every other defence under the paper's attacks, in accuracy and for its time."""
     found = []
-    own = [cell for cell in results.pick(cells, split=split) if cell.attack in attacks.PAPER]
+    own = [cell for cell in results.pick(cells, split=split) if results.of_paper(cell)]
     for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in own):
         if radius is None:
             continue

@@ -42,7 +42,7 @@ def do(job: Job) -> Outcome:
         example, facts = craft(job.craft, job.picture, job.perturbation)
         encoded = gate.encode_png(example)
         example = gate.decode(encoded)
-        facts |= _checked(example, job)
+        facts |= check(example, job)
     elif job.craft.attack == CLEAN:
         facts = {}
     answers = []
@@ -84,7 +84,7 @@ def _attack(craft: Craft, picture: Picture) -> tuple[Pixels, dict[str, Any]]:
     seed = seed_of("attacker", craft.attack, picture.digest)
     levels = settings.strength if known.in_ball else None
     clean = picture.pixels[None]
-    images, labels = attack.to_unit(clean), torch.tensor([picture.label])
+    images, labels = attack.to_unit(clean).contiguous(), torch.tensor([picture.label])
     limits: dict[str, Any] = {}
     if known.view == "network":
         model = craft.source.network
@@ -118,7 +118,7 @@ def _attack(craft: Craft, picture: Picture) -> tuple[Pixels, dict[str, Any]]:
     return example[0], {"asked": watched.asked * settings.looks, "first": first}
 
 
-def _checked(example: Pixels, job: Job) -> dict[str, float]:
+def check(example: Pixels, job: Job) -> dict[str, float]:
     """The distances of a saved example; ValueError when it left its ball."""
     moved = example.astype(np.float64) - job.picture.pixels
     largest, name = float(np.abs(moved).max()), job.craft.attack
