@@ -31,6 +31,8 @@ View = Literal["network", "identity", "surrogate", "seed", "scores", "labels"]
 #: Length of a step relative to the radius and the number of steps: far enough to cross the ball and come back (Madry
 #: et al., ICLR 2018, section 5, "2.5 ε / steps").
 REACH = 2.5
+#: AutoAttack's authors give its gradients 100 steps and its Square 5000 queries; fewer steps get fewer queries.
+QUERIES_A_STEP = 50
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,10 @@ def _autoattack(version: str) -> Run:
         whole = torchattacks.AutoAttack(
             model, eps=settings.radius, version=version, n_classes=len(dataset.CLASSES), seed=_drawn_seed()
         )
-        for part in whole._autoattack.attacks:  # APGD, APGDT and FAB; Square has queries of its own
-            if hasattr(part, "steps"):
+        for part in whole._autoattack.attacks:
+            if isinstance(part, torchattacks.Square):
+                part.n_queries = QUERIES_A_STEP * settings.steps
+            else:
                 part.steps = settings.steps
         return whole
 

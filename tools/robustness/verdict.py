@@ -150,7 +150,7 @@ def _compared(how: str, scores: dict[str, tuple[float, float]]) -> str:
     if not scores:
         return ""
     listed = ", ".join(f"{name} ({100 * part:.1f} % in {time:.1f} ms)" for name, (part, time) in scores.items())
-    return f"{how.capitalize()}: {listed}. "
+    return f"{how[0].upper()}{how[1:]}: {listed}. "
 
 
 def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
