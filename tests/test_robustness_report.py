@@ -207,7 +207,12 @@ def test_the_commands_write_their_files_and_fill_the_page(folder, tmp_path):
     kept = tmp_path / "README.md"
     kept.write_text("".join(f"<!-- generated: {name} -->\nold\n<!-- end -->\n" for name in sections))
     table.main(tmp_path / "out", folder, ["resnet50"], kept)
-    verdict.main(tmp_path / "out", folder, kept)
+    project = tmp_path / "project.md"
+    project.write_text("<!-- generated: robustness -->\nold\n<!-- end -->\n")
+    verdict.main(tmp_path / "out", folder, kept, project, "resnet50", "test", ["resnet50"])
+    quoted = project.read_text()
+    assert "| resnet50, through resnet50, edge | 93.8 (" in quoted
+    assert "- **edge**: of " in quoted
     written = {name: (tmp_path / "out" / name).read_text() for name in ("table.md", "verdict.md", "cells.json")}
     assert "old" not in kept.read_text()
     assert written["verdict.md"].strip() in kept.read_text()

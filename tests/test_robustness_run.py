@@ -244,9 +244,9 @@ def test_what_is_asked_for_wrongly_is_refused_before_any_work(changes, message, 
 
 
 def test_a_longer_run_contains_a_shorter_one(data):
-    several = [each.digest for each in plan.pictures(data, "test", 4)]
-    assert [each.digest for each in plan.pictures(data, "test", 2)] == several[:2]
-    assert len(plan.pictures(data, "test", None)) == 5
+    several = [each.digest for each in plan.pictures(data, "test", 4, 64)]
+    assert [each.digest for each in plan.pictures(data, "test", 2, 64)] == several[:2]
+    assert len(plan.pictures(data, "test", None, 64)) == 5
 
 
 def test_one_perturbation_serves_all_images(victims, pictures, store):

@@ -198,7 +198,7 @@ class _LowFrequencies(nn.Module):
 
 def _low_frequency(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings) -> torch.Tensor:
     """PGD on a coarse grid: what no low-pass filter takes away (Guo, Frank, Weinberger, UAI 2019)."""
-    coarse = _LowFrequencies(model, images, settings.radius)
+    coarse = _LowFrequencies(model, images, settings.radius).eval()
     still = torch.full((len(images), 3, coarse.CELLS, coarse.CELLS), 0.5)
     return coarse.move(_pgd(coarse, still, labels, Settings(255 // 2, settings.steps))).detach()
 

@@ -128,7 +128,7 @@ def seed_of(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
 
 
-def pictures(data: Path, split: str, limit: int | None, side: int = 224) -> list[Picture]:
+def pictures(data: Path, split: str, limit: int | None, side: int) -> list[Picture]:
     """A split's images in a fixed random order, or the first of them: a longer run contains every shorter one."""
     samples = dataset.select(dataset.read(data), split)
     order = np.random.default_rng(0).permutation(len(samples))[:limit]

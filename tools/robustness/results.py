@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -51,12 +52,12 @@ class Cell:
     seconds: NDArray[np.float64]
     facts: tuple[dict[str, Any], ...] = field(repr=False, default=())
 
-    @property
+    @functools.cached_property
     def right(self) -> NDArray[np.float64]:
         """The part of its repetitions for which each image is answered rightly, (N,)."""
         return evaluate.right(self.logits, self.labels)
 
-    @property
+    @functools.cached_property
     def measured(self) -> dict[str, Any]:
         """Accuracy, balanced accuracy and confusion, with 95 % intervals, as `tools.evaluate` has them."""
         if len(self.logits) == 1:

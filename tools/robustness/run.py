@@ -76,13 +76,16 @@ def main(
             defences.read(name)
         chosen = plan.expand(attacks, ATTACK_GROUPS)
         crafts = plan.crafts(chosen, victims, sources, known, radii)
-        pictures = plan.pictures(data, split, limit)
+        sides = {victim.side for victim in victims}
+        if len(sides) != 1:
+            raise ValueError(f"expected models of one image size, got {', '.join(map(str, sorted(sides)))}")
+        pictures = plan.pictures(data, split, limit, *sides)
         store = Store(folder)
     store.add_images((picture.digest, split, picture.label) for picture in pictures)
     store.describe(plan.meanings(crafts, victims, known, repetitions))
     started, done = time.perf_counter(), 0
     with cluster.connect(workers, scheduler) as client, _progress() as advance:
-        make_universal(store, data, crafts)
+        make_universal(store, data, crafts, *sides)
         lacking = list(plan.missing(store, pictures, crafts, victims, known, repetitions))
         try:
             for outcome in cluster.spread(work.do, plan.jobs(store, lacking), client):
@@ -96,14 +99,14 @@ def main(
     typer.echo(f"{done} of {len(lacking)} jobs done, {len(pictures)} images, in {time.perf_counter() - started:.0f} s")
 
 
-def make_universal(store: Store, data: Path, crafts: list[Craft]) -> None:
+def make_universal(store: Store, data: Path, crafts: list[Craft], side: int) -> None:
     """Make the universal perturbations that the store lacks, on `val`."""
     missing = [
         craft for craft in crafts if craft.attack == UNIVERSAL and not universal.path(store.folder, craft.key).is_file()
     ]
     if not missing:
         return
-    pictures = plan.pictures(data, "val", universal.IMAGES)
+    pictures = plan.pictures(data, "val", universal.IMAGES, side)
     pixels, labels = np.stack([each.pixels for each in pictures]), np.array([each.label for each in pictures])
     for craft in missing:
         if craft.source is None or craft.settings.strength is None:

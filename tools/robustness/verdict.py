@@ -18,7 +18,7 @@ from tools import atomic, readme
 from tools.robustness import attacks, defences, page, results
 from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell
-from tools.robustness.table import PageFile, StoreFolder, open_store
+from tools.robustness.table import PageFile, References, StoreFolder, open_store
 
 Kind = Literal["stopped", "stopped in part", "not stopped", "nobody attacks"]
 #: Parts of the accuracy on clean images behind the same defence that are left under the attack.
@@ -178,6 +178,15 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
     return "\n".join(lines)
 
 
+def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: str) -> str:
+    """What the project's README says of one victim: accuracy kept, MDDA among the others, and the counts."""
+    own = page.split_cells(cells, split)
+    rows = [cell for cell in own if cell.victim == victim or cell.attack == CLEAN]
+    ranked = [f"- {text}" for text in ranking([cell for cell in own if cell.victim == victim], split)]
+    parts = [page.kept(rows, references, split), "\n".join(ranked), summary(own, victim, split)]
+    return "\n\n".join(filter(None, parts))
+
+
 def write(cells: Sequence[Cell]) -> str:
     """The whole verdict, Markdown."""
     parts = [RULES]
@@ -195,6 +204,12 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder that gets verdict.md.")],
     folder: StoreFolder = Path("runs/robustness"),
     page_file: PageFile = None,
+    readme_file: Annotated[
+        Path | None, typer.Option("--readme", help="A page whose section `robustness` is filled with the main points.")
+    ] = None,
+    victim: Annotated[str, typer.Option(help="The victim that --readme speaks of.")] = "int8",
+    split: Annotated[str, typer.Option(help="The split that --readme speaks of.")] = "test",
+    reference: References = None,
 ) -> None:
     """Say in words what each defence stops, slows and does not stop."""
     store, cells = open_store(folder)
@@ -203,6 +218,11 @@ def main(
     atomic.write(out / "verdict.md", text)
     if page_file is not None:
         atomic.write(page_file, readme.fill(page_file.read_text(), "verdict", text))
+    if readme_file is not None:
+        quoted = quote(cells, reference or ["plain"], victim, split)
+        if not quoted:
+            raise typer.BadParameter(f"expected results of {victim} on {split}, got none")
+        atomic.write(readme_file, readme.fill(readme_file.read_text(), "robustness", quoted))
     typer.echo(text)
 
 
