@@ -17,10 +17,27 @@ from tools.robustness.victims import Victim
 SIDE = 48
 
 
+def sensitive(seed: int = 0, side: tuple[int, int] = (SIDE, SIDE)) -> torch.nn.Module:
+    """A random network whose answer depends on the picture: one that was never trained answers nearly the same to all.
+
+    Its head looks at what is unlike in the pictures of this module, enlarged.
+    """
+    network = trained_like(seed)
+    pixels = np.stack([draw(*side, picture) for picture in range(8)])
+    seen = []
+    handle = network.head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        network(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+        handle.remove()
+        network.head.weight *= 1 / (seen[0] @ network.head.weight.T).std(0).mean()
+        network.head.bias.copy_(-(seen[0] @ network.head.weight.T).mean(0))
+    return network
+
+
 def victim(folder: Path, name: str = "small", seed: int = 0) -> Victim:
-    """A random network in a checkpoint of its own."""
+    """A sensitive network in a checkpoint of its own."""
     path = folder / f"{name}.ckpt"
-    checkpoint.save(trained_like(seed).state_dict(), path)
+    checkpoint.save(sensitive(seed).state_dict(), path)
     return Victim(name, path)
 
 

@@ -219,7 +219,7 @@ def test_the_commands_write_their_files_and_fill_the_page(folder, tmp_path):
     assert "| `python -m tools.robustness run --limit 40` | 7 | 1.5 | a machine |" in kept.read_text()
     record = json.loads(written["cells.json"])
     assert record["schema"] == table.SCHEMA
-    assert len(record["cells"]) == 24
+    assert len(record["cells"]) == 23
 
 
 def test_the_figures_are_drawn_twice_alike(folder, tmp_path):

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the workstation extra")
 
 from edge_mdda import EDGE, PAPER_LARGE, Parameters, Purifier  # noqa: E402
 from tests.conftest import draw  # noqa: E402
+from tests.laboratory import sensitive
 from tests.networks import trained_like  # noqa: E402
 from tools.robustness import aware, defences, surrogate  # noqa: E402
 from tools.robustness.purification import Purification  # noqa: E402
@@ -88,7 +89,7 @@ class TestPurification:
 
     def test_a_library_attacks_through_it(self):
         torchattacks = pytest.importorskip("torchattacks", reason="needs the robustness extra")
-        defended = torch.nn.Sequential(Purification(EDGE, "surrogate", seed=1), trained_like()).eval()
+        defended = torch.nn.Sequential(Purification(EDGE, "surrogate", seed=1), sensitive(side=(48, 40))).eval()
         labels = defended(IMAGES).argmax(1)
         attacked = torchattacks.PGD(defended, eps=16 / 255, alpha=4 / 255, steps=8)(IMAGES, labels)
         assert (attacked - IMAGES).abs().max() <= 16 / 255 + 1e-6
@@ -103,7 +104,7 @@ class TestInART:
 
         from tools.robustness.art_preprocessor import MDDA
 
-        network = trained_like()
+        network = sensitive(side=(48, 40))
 
         def make(backward):
             return PyTorchClassifier(

@@ -208,7 +208,7 @@ def _spatial(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, setti
     degrees = settings.strength or 0
     attack = foolbox.attacks.SpatialAttack(max_rotation=degrees, max_translation=degrees / 10)
     attacked = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
-    return attack.run(attacked, images, labels)[0]
+    return attack.run(attacked, images, labels)
 
 
 def _patch(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings) -> torch.Tensor:

@@ -170,6 +170,11 @@ _PLAIN: Mapping[str, Callable[[], Defence]] = {
 }
 
 
+def is_mdda(name: str) -> bool:
+    """Whether a defence's name is MDDA's; unlike `read` it needs nobody's weights."""
+    return name.partition(":")[0].removesuffix(AUTO) in PRESETS
+
+
 @functools.cache
 def read(name: str) -> Defence:
     """A defence by its name; each process makes it once.

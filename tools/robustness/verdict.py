@@ -123,7 +123,7 @@ def ranking(cells: Sequence[Cell], split: str) -> list[str]:
             mean = results.mean_accuracy(behind)
             if mean is not None and ":" not in defence:
                 scores[defence] = mean["accuracy"], page.milliseconds(behind)
-        ours = {name: score for name, score in scores.items() if defences.read(name).parameters is not None}
+        ours = {name: score for name, score in scores.items() if defences.is_mdda(name)}
         others = {name: score for name, score in scores.items() if name not in ours and name != "none"}
         if not ours or not others:
             continue
@@ -157,7 +157,7 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
     """One sentence for each MDDA before a victim: how many attacks it stops, in part or not at all."""
     lines = []
     for defence in dict.fromkeys(cell.defence for cell in results.pick(cells, victim=victim, split=split)):
-        if ":" in defence or defences.read(defence).parameters is None:
+        if ":" in defence or not defences.is_mdda(defence):
             continue
         untouched = results.clean(cells, victim, defence, split)
         behind = results.pick(cells, victim=victim, defence=defence, split=split)
