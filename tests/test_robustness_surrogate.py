@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the workstation extra")
 
 from edge_mdda import EDGE, PAPER_LARGE, Parameters, Purifier  # noqa: E402
 from tests.conftest import draw  # noqa: E402
-from tests.laboratory import sensitive
+from tests.laboratory import sensitive  # noqa: E402
 from tests.networks import trained_like  # noqa: E402
 from tools.robustness import aware, defences, surrogate  # noqa: E402
 from tools.robustness.purification import Purification  # noqa: E402
