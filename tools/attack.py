@@ -59,13 +59,34 @@ def descend(
     with torch.random.fork_rng(devices=[]):  # a training goes on with the random numbers it would have had
         torch.manual_seed(seed)
         for start in range(0, len(pixels), batch):
-            images = torch.from_numpy(pixels[start : start + batch]).permute(0, 3, 1, 2).float() / 255
+            images = to_unit(pixels[start : start + batch])
             result = descent.run(model, images, torch.from_numpy(labels[start : start + batch]), epsilon=levels / 255)
-            moved.append(result.permute(0, 2, 3, 1).detach().numpy())
-    rounded = np.rint(np.concatenate(moved) * np.float32(255))
-    distance = np.abs(rounded - pixels).max()
-    if distance > levels or rounded.min() < 0 or rounded.max() > 255:
-        raise ValueError(f"expected pixels in 0…255 within {levels} of the clean image, got a distance of {distance:g}")
+            moved.append(to_pixels(result, pixels[start : start + batch], levels))
+    return np.concatenate(moved)
+
+
+def to_unit(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    """What a network is fed: uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def to_pixels(images: torch.Tensor, clean: NDArray[np.uint8], levels: int | None) -> NDArray[np.uint8]:
+    """Round attacked images, float32 (N, 3, H, W) in [0, 1], to 8 bits: uint8 (N, H, W, 3), as in a saved file.
+
+    Args:
+        clean: the images they were made of, uint8 (N, H, W, 3).
+        levels: radius of the L∞ ball around these in 1/255, None for an attack that has none.
+
+    Raises:
+        ValueError: a rounded image is outside the ball or the range.
+    """
+    rounded = np.rint(images.detach().permute(0, 2, 3, 1).numpy() * np.float32(255))
+    distance = np.abs(rounded - clean).max()
+    if not (rounded.min() >= 0 and rounded.max() <= 255) or (levels is not None and not distance <= levels):
+        ball = "" if levels is None else f" within {levels} of the clean image"
+        raise ValueError(
+            f"expected pixels in 0…255{ball}, got {rounded.min():g} to {rounded.max():g} at a distance of {distance:g}"
+        )
     return rounded.astype(np.uint8)
 
 

@@ -10,14 +10,15 @@ import matplotlib
 matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 # Evenly rising lightness, the same to colour-blind readers and in print (Nuñez, Anderton, Renslow 2018).
 COLOURS = "cividis"
 
 
-def draw(matrices: Mapping[str, ArrayLike], codes: Sequence[str]) -> bytes:
-    """A PNG of confusion matrices by title, (classes, classes), true classes in rows; means over noise seeds may be.
+def draw(matrices: Mapping[str, ArrayLike], codes: Sequence[str], kind: str = "png") -> bytes:
+    """A PNG, or an SVG, of confusion matrices by title, (classes, classes), true classes in rows; means may be.
 
     The colour of a cell is its part of the images of its true class, the number in it the images.
     """
@@ -52,8 +53,15 @@ def draw(matrices: Mapping[str, ArrayLike], codes: Sequence[str]) -> bytes:
     figure.supxlabel("predicted")
     figure.supylabel("true")
     figure.colorbar(shown, ax=panels, label="part of the true class", shrink=0.6)
-    content = io.BytesIO()
-    # No date and no version of the library in the file, so that the same matrices make the same bytes.
-    figure.savefig(content, format="png", dpi=80, metadata={"Software": None})
+    encoded = encode(figure, kind)
     pyplot.close(figure)
+    return encoded
+
+
+def encode(figure: Figure, kind: str = "png", dpi: int = 80) -> bytes:
+    """A figure as PNG or SVG without date and version of the library, so that the same numbers make the same bytes."""
+    content = io.BytesIO()
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    with matplotlib.rc_context({"svg.hashsalt": "edge-mdda", "svg.fonttype": "none"}):
+        figure.savefig(content, format=kind, dpi=dpi, metadata=metadata)
     return content.getvalue()

@@ -30,7 +30,7 @@ def draw(seed: int, side: int = 224) -> NDArray[np.uint8]:
     skin = _skin(random, size)
     inside = _lesion(random, size)
     picture = skin + inside[..., None] * (_pigment(random, inside) - skin)
-    picture = _hairs(random, picture) * _vignette(random, size)[..., None]
+    picture = hairs(random, picture, int(random.integers(2, 7))) * _vignette(random, size)[..., None]
     picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
     picture += random.normal(0, 0.006, picture.shape)  # the sensor's grain
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
@@ -107,11 +107,11 @@ def _pigment(random: np.random.Generator, inside: Plane) -> NDArray[np.float32]:
     return (colours + veil[..., None] * (BLUE_GREY - colours)).astype(np.float32)
 
 
-def _hairs(random: np.random.Generator, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay two to six thin dark hairs, each a bent line across the picture, over it."""
+def hairs(random: np.random.Generator, picture: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Lay thin dark hairs, each a bent line across the picture, over it: float32 (size, size, 3) in [0, 1]."""
     size = len(picture)
     cover = np.zeros((size, size), np.float32)
-    for _ in range(random.integers(2, 7)):
+    for _ in range(count):
         start, bend, end = random.uniform(-0.1, 1.1, (3, 2)) * size
         bend = (start + end) / 2 + 0.5 * (bend - size / 2)
         t = np.linspace(0, 1, 40)[:, None]

@@ -1,0 +1,149 @@
+"""Every attack stays in its ball and repeats itself; and they behave as the literature says attacks must."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.workstation
+for library in ("art", "foolbox", "torch", "torchattacks"):
+    pytest.importorskip(library, reason="needs the robustness extra")
+
+from edge_mdda import image  # noqa: E402
+from tests import laboratory  # noqa: E402
+from tools.robustness import plan, work  # noqa: E402
+from tools.robustness.attacks import ATTACKS, GROUPS, PAPER  # noqa: E402
+
+# Enough to be an attack on a small network, and quick.
+FEW = {"square": "steps=60", "square-repeated": "steps=80:looks=2", "hard-label": "steps=150", "spatial": "strength=10"}
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory):
+    return laboratory.victim(tmp_path_factory.mktemp("victim"))
+
+
+@pytest.fixture(scope="module")
+def pictures(victim):
+    return laboratory.pictures(victim)
+
+
+def crafted(name, victim, radius=8, defence="none"):
+    attack = ATTACKS[name.partition(":")[0]]
+    known = defence if attack.view in ("network", "scores", "labels") else "edge:blocks=1"
+    return plan.crafts([name], [victim], [victim], [known], [radius])[0]
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_is_saved_within_its_ball_and_repeats_itself(name, victim, pictures):
+    looks = ":looks=2" if ATTACKS[name].looks > 1 and name not in FEW else ""
+    craft = crafted(f"{name}:{FEW.get(name, 'steps=4')}{looks}", victim)
+    outcome = work.do(plan.Job(craft, pictures[0], None, ()))
+    saved = image.decode(outcome.encoded)
+    assert saved.shape == pictures[0].pixels.shape
+    moved = np.abs(saved.astype(int) - pictures[0].pixels).max()
+    assert outcome.facts["linf"] == moved
+    if ATTACKS[name].in_ball:
+        assert moved <= 8
+    again = work.do(plan.Job(craft, pictures[0], None, ()))
+    assert again.encoded == outcome.encoded
+    assert (again.facts["asked"], again.facts["first"]) == (outcome.facts["asked"], outcome.facts["first"])
+
+
+def test_an_example_outside_its_ball_is_refused(victim, pictures):
+    craft = crafted("pgd", victim, radius=2)
+    far = np.clip(pictures[0].pixels.astype(int) + 3, 0, 255).astype(np.uint8)
+    with pytest.raises(ValueError, match=r"expected pgd within 2 of 255, got 3"):
+        work.check(far, plan.Job(craft, pictures[0], None, ()))
+
+
+def test_every_attack_of_the_paper_is_there_and_says_what_makes_it():
+    assert PAPER == ("fgsm", "bim", "cw", "pgd", "di-fgsm", "autoattack")
+    for names in GROUPS.values():
+        assert set(names) <= set(ATTACKS)
+    for attack in ATTACKS.values():
+        assert attack.why
+        assert attack.knows
+        assert attack.version.startswith(attack.library)
+
+
+def example(craft, picture):
+    return work.craft(craft, picture, None)[0]
+
+
+@pytest.mark.parametrize("name", ["bim", "pgd", "apgd", "di-fgsm", "autoattack"])
+def test_an_iterative_attack_on_the_network_alone_succeeds(name, victim, pictures):
+    craft = crafted(f"{name}:steps=20", victim, radius=24)
+    assert not any(laboratory.right(victim, example(craft, each), each.label) for each in pictures)
+
+
+def test_the_least_perturbation_outlives_the_rounding(victim, pictures):
+    craft = crafted("cw:steps=60", victim)
+    assert not any(laboratory.right(victim, example(craft, each), each.label) for each in pictures)
+
+
+@pytest.mark.parametrize("defence", ["none", "edge:blocks=1"])
+def test_an_unbounded_attack_leaves_nothing(defence, victim, pictures):
+    name = "pgd:steps=8" if defence == "none" else "bpda-pgd:steps=8:looks=2"
+    craft = plan.crafts([name], [victim], [victim], [defence], [255])[0]
+    (question,) = plan.questions(craft, [victim], [defence], 1)
+    for picture in pictures:
+        (answer,) = work.do(plan.Job(craft, picture, None, (question,))).answers
+        assert int(answer.logits.argmax()) != picture.label
+
+
+def test_a_larger_ball_never_helps_the_defender(victim, pictures):
+    losses = [
+        np.mean(
+            [
+                laboratory.loss(victim, example(crafted("pgd:steps=8", victim, radius), each), each.label)
+                for each in pictures
+            ]
+        )
+        for radius in (1, 4, 16, 64)
+    ]
+    assert losses == sorted(losses)
+
+
+def test_noise_of_the_same_size_does_not_fool(victim, pictures):
+    for picture in pictures:
+        clean = laboratory.loss(victim, picture.pixels, picture.label)
+        noisy = laboratory.loss(victim, example(crafted("noise", victim), picture), picture.label)
+        attacked = laboratory.loss(victim, example(crafted("pgd:steps=8", victim), picture), picture.label)
+        assert noisy - clean < 0.2 * (attacked - clean)
+
+
+def test_gradients_beat_queries(victim, pictures):
+    for picture in pictures:
+        white = laboratory.loss(victim, example(crafted("pgd:steps=20", victim), picture), picture.label)
+        black = laboratory.loss(victim, example(crafted("square:steps=60", victim), picture), picture.label)
+        assert white > black
+
+
+def test_queries_are_counted_and_not_exceeded(victim, pictures):
+    for name, least in (("square:steps=40", 2), ("square-repeated:steps=40:looks=4", 8), ("hard-label:steps=40", 2)):
+        facts = work.craft(crafted(name, victim, radius=1), pictures[0], None)[1]
+        assert least <= facts["asked"] <= 44  # Square asks about the clean image besides
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("bmi", "expected an attack out of clean, fgsm"), ("pgd:steps=many", "expected strength=, steps= or looks=")],
+)
+def test_an_unknown_attack_or_setting_is_refused(name, message, victim):
+    with pytest.raises(ValueError, match=message):
+        plan.crafts([name], [victim], [victim], ["none"], [4])
+
+
+def test_who_knows_the_seed_does_better_than_who_does_not(victim, pictures):
+    """Both are shown to the defender's own noise of the first repetition."""
+    losses = {}
+    for name in ("seed-pgd:steps=10", "pgd:steps=10"):
+        craft = crafted(name, victim, radius=2, defence="edge:blocks=1")
+        question = plan.Question(victim, "edge:blocks=1", 0)
+        logits = [work.do(plan.Job(craft, each, None, (question,))).answers[0].logits for each in pictures]
+        true = [each.label for each in pictures]
+        losses[name] = np.mean(
+            [np.log(np.exp(row - row[label]).sum()) for row, label in zip(logits, true, strict=True)]
+        )
+    assert losses["seed-pgd:steps=10"] > losses["pgd:steps=10"]

@@ -1,0 +1,263 @@
+"""A run stops, goes on and grows; nothing is lost or counted twice, even when a worker is killed."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.workstation
+for library in ("art", "distributed", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
+    pytest.importorskip(library, reason="needs the robustness extra")
+
+import typer  # noqa: E402
+
+from edge_mdda import image  # noqa: E402
+from tests import laboratory  # noqa: E402
+from tests.conftest import draw  # noqa: E402
+from tools import dataset  # noqa: E402
+from tools.robustness import cluster, plan, results, run, universal, work  # noqa: E402
+from tools.robustness.store import Answer, Store, key_of  # noqa: E402
+
+CHECKOUT = Path(__file__).parent.parent
+KNOWN = ("none", "edge:blocks=1")
+
+
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("victims")
+    return [laboratory.victim(folder, "first"), laboratory.victim(folder, "second", seed=1)]
+
+
+@pytest.fixture(scope="module")
+def pictures(victims):
+    return laboratory.pictures(victims[0], 4)
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path / "store")
+    yield opened
+    opened.close()
+
+
+def crafts(victims, names=("clean", "fgsm", "bpda-pgd:steps=2:looks=2", "square:steps=20")):
+    return plan.crafts(names, victims, victims[:1], KNOWN, [8])
+
+
+def fill(store, pictures, victims, client=None, repetitions=2, names=None, stop=None):
+    """Do what is missing, or only so many jobs of it; how many were done."""
+    chosen = crafts(victims) if names is None else crafts(victims, names)
+    store.add_images((each.digest, "test", each.label) for each in pictures)
+    store.describe(plan.meanings(chosen, victims, KNOWN, repetitions))
+    lacking = list(plan.missing(store, pictures, chosen, victims, KNOWN, repetitions))
+    done = 0
+    for outcome in cluster.spread(work.do, plan.jobs(store, lacking), client):
+        store.add(outcome.example, outcome.image, outcome.facts, outcome.encoded, outcome.answers)
+        done += 1
+        if done == stop:
+            break
+    return done
+
+
+def content(store):
+    """Everything in a store but the times."""
+    answers = store.database.execute("select example, key, image, logits from answers order by 1, 2, 3").fetchall()
+    examples = store.database.execute("select key, image from examples order by 1, 2").fetchall()
+    files = sorted(store.folder.glob("examples/*/*.png"))
+    return answers, examples, {str(each.relative_to(store.folder)): each.read_bytes() for each in files}
+
+
+def test_a_run_goes_on_where_it_stopped_and_grows(store, pictures, victims, tmp_path):
+    first = fill(store, pictures[:2], victims, stop=5)
+    rest = fill(store, pictures[:2], victims)
+    everything = len(crafts(victims)) * 2
+    assert (first, rest) == (5, everything - 5)
+    assert fill(store, pictures[:2], victims) == 0
+    assert fill(store, pictures[:3], victims) == everything // 2
+    at_once = Store(tmp_path / "other")
+    fill(at_once, pictures[:3], victims)
+    assert content(store) == content(at_once)
+    at_once.close()
+
+
+def test_another_defence_asks_again_but_crafts_nothing_again(store, pictures, victims):
+    fill(store, pictures[:2], victims, repetitions=1, names=("fgsm",))
+    before = {each: each.stat().st_mtime_ns for each in store.folder.glob("examples/*/*.png")}
+    assert fill(store, pictures[:2], victims, repetitions=2, names=("fgsm",)) == 2
+    assert {each: each.stat().st_mtime_ns for each in store.folder.glob("examples/*/*.png")} == before
+    (cell,) = results.pick(results.read(store), victim="second", defence="edge:blocks=1")
+    assert cell.logits.shape == (2, 2, 8)
+    assert (cell.logits[0] != cell.logits[1]).any()
+
+
+def test_who_knows_a_defence_is_shown_to_that_one_alone(store, pictures, victims):
+    fill(store, pictures[:1], victims)
+    cells = results.read(store)
+    assert {cell.defence for cell in results.pick(cells, attack="bpda-pgd")} == {"edge:blocks=1"}
+    assert {cell.defence for cell in results.pick(cells, attack="fgsm")} == set(KNOWN)
+    for cell in results.pick(cells, attack="square"):
+        assert (cell.source, cell.known) == (cell.victim, cell.defence)
+    assert len(results.pick(cells, attack="square")) == 4
+    assert {cell.victim for cell in results.pick(cells, attack="bpda-pgd")} == {"first", "second"}
+
+
+def test_a_cell_holds_what_the_victim_answers(store, pictures, victims):
+    fill(store, pictures, victims, repetitions=1, names=("clean",))
+    (cell,) = results.pick(results.read(store), victim="first", defence="none")
+    assert cell.right.tolist() == [1.0] * len(pictures)
+    assert cell.images == tuple(sorted(each.digest for each in pictures))
+    for digest, logits in zip(cell.images, cell.logits[0], strict=True):
+        pixels = next(each.pixels for each in pictures if each.digest == digest)
+        np.testing.assert_array_equal(logits, victims[0].logits(pixels))
+
+
+@pytest.mark.programs
+def test_a_killed_worker_loses_nothing(store, pictures, victims, tmp_path, monkeypatch):
+    """Three processes, one of them killed after the first outcome: the store is that of one process."""
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    store.add_images((each.digest, "test", each.label) for each in pictures)
+    chosen = crafts(victims, ("clean", "fgsm", "pgd:steps=20"))
+    store.describe(plan.meanings(chosen, victims, KNOWN, 1))
+    lacking = list(plan.missing(store, pictures, chosen, victims, KNOWN, 1))
+    outcomes = []
+    with cluster.connect(3, None) as client:
+        for outcome in cluster.spread(work.do, plan.jobs(store, lacking), client):
+            outcomes.append((outcome.example, outcome.image))
+            store.add(outcome.example, outcome.image, outcome.facts, outcome.encoded, outcome.answers)
+            if len(outcomes) == 1:
+                os.kill(busy(client), signal.SIGKILL)
+    assert len(outcomes) == len(set(outcomes)) == len(lacking)
+    alone = Store(tmp_path / "alone")
+    fill(alone, pictures, victims, repetitions=1, names=("clean", "fgsm", "pgd:steps=20"))
+    assert content(store) == content(alone)
+    alone.close()
+
+
+def busy(client) -> int:
+    """The process of a worker that has a job."""
+    working = next(address for address, jobs in client.processing().items() if jobs)
+    return client.run(os.getpid, workers=[working])[working]
+
+
+class TestStore:
+    def test_a_picture_without_its_row_does_not_count(self, store, pictures, victims, monkeypatch):
+        def killed(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "database", Broken(store.database, killed))
+            with pytest.raises(KeyboardInterrupt):
+                store.add("example", "picture", {}, b"", [])
+        assert content(store)[:2] == ([], [])
+        assert store.has_examples("example") == set()
+        assert fill(store, pictures[:1], victims, names=("fgsm",)) == 1
+        assert fill(store, pictures[:1], victims, names=("fgsm",)) == 0
+
+    def test_nothing_is_counted_twice(self, store):
+        answer = Answer("question", np.zeros(8, np.float32), 0.1)
+        for _ in range(2):
+            store.add("example", "picture", {}, None, [answer])
+        assert store.database.execute("select count(*) from answers").fetchone() == (1,)
+
+    def test_another_version_is_refused(self, tmp_path):
+        database = sqlite3.connect(tmp_path / "results.sqlite")
+        database.execute("pragma user_version = 99")
+        database.commit()
+        database.close()
+        with pytest.raises(ValueError, match="expected results of version 1"):
+            Store(tmp_path)
+
+    def test_a_key_depends_on_every_setting_and_on_no_order(self):
+        assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
+
+
+class Broken:
+    """A database in which every transaction that writes is cut off."""
+
+    def __init__(self, database, killed):
+        self.database, self.killed = database, killed
+
+    def __enter__(self):
+        return self.killed()
+
+    def __exit__(self, *_):
+        return False
+
+    def __getattr__(self, name):
+        return getattr(self.database, name)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    with (folder / "labels.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image", "label", "split"])
+        for index in range(8):
+            name, split = f"drawn{index}", "test" if index < 5 else "val"
+            encoded = image.encode_jpeg(image.to_uint8(draw(64, 64, seed=index)))
+            (folder / "images" / f"{name}.jpg").write_bytes(encoded)
+            rows.writerow([name, dataset.CLASSES[index % 8], split])
+    return folder
+
+
+def options(data, victim, folder, **changes):
+    given = {"data": data, "model": [f"small={victim.path}"], "attacks": "clean", "defence_names": "none"}
+    return {**given, "source": None, "epsilons": "4", "split": "test", "limit": 2, "folder": folder, **changes}
+
+
+def test_the_command_runs_what_is_missing_and_records_how(data, victims, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["x", "run", "--data", str(data), f"--store={tmp_path}", "--limit", "2"])
+    run.main(**options(data, victims[0], tmp_path), repetitions=1, workers=1, scheduler=None)
+    assert "2 of 2 jobs done, 2 images" in capsys.readouterr().out
+    run.main(**options(data, victims[0], tmp_path, limit=4), repetitions=1, workers=1, scheduler=None)
+    assert "2 of 2 jobs done, 4 images" in capsys.readouterr().out
+    store = Store(tmp_path)
+    recorded = store.database.execute("select command, jobs from runs").fetchall()
+    store.close()
+    assert recorded == [("python -m tools.robustness run --limit 2", 2)] * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": ["small"]}, "expected a model as NAME=PATH"),
+        ({"model": ["small=none.ckpt"]}, "which does not exist"),
+        ({"source": ["large"]}, "expected checkpoints among the models as sources, got large"),
+        ({"attacks": "bmi"}, "expected an attack out of"),
+        ({"defence_names": "blur"}, "expected a defence out of"),
+        ({"epsilons": "much"}, "invalid literal"),
+        ({"split": "trial"}, "expected a split out of"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_refused_before_any_work(changes, message, data, victims, tmp_path):
+    given = options(data, victims[0], tmp_path / "store", **changes)
+    with pytest.raises(typer.BadParameter, match=message):
+        run.main(**given, repetitions=1, workers=1, scheduler=None)
+
+
+def test_a_longer_run_contains_a_shorter_one(data):
+    several = [each.digest for each in plan.pictures(data, "test", 4, 64)]
+    assert [each.digest for each in plan.pictures(data, "test", 2, 64)] == several[:2]
+    assert len(plan.pictures(data, "test", None, 64)) == 5
+
+
+def test_one_perturbation_serves_all_images(victims, pictures, store):
+    craft = plan.crafts(["universal:steps=2"], victims, victims[:1], KNOWN, [8])[0]
+    pixels, labels = np.stack([each.pixels for each in pictures]), np.array([each.label for each in pictures])
+    made, again = (universal.make(victims[0].network, pixels, labels, levels=8, steps=2) for _ in range(2))
+    np.testing.assert_array_equal(made, again)
+    assert made.any()
+    assert np.abs(made).max() <= 8
+    universal.write(store.folder, craft.key, made)
+    assert fill(store, pictures, victims, names=("universal:steps=2",)) == len(pictures)
+    for picture in pictures:
+        expected = np.clip(picture.pixels + made, 0, 255)
+        np.testing.assert_array_equal(store.read_example(craft.key, picture.digest), expected)

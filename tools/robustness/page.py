@@ -1,0 +1,234 @@
+"""The tables of a store as Markdown: the paper's two with its numbers beside ours, then what it never faced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tools.card_page import percent
+from tools.card_page import table as markdown
+from tools.robustness import attacks, corruptions, defences, results
+from tools.robustness.plan import CLEAN, UNIVERSAL
+from tools.robustness.results import Cell
+from tools.robustness.store import Store
+
+#: The paper's two radii are lost; these stand beside ours (see paper.json).
+RADII = {2: "small", 4: "large"}
+#: A victim of this name is set beside the paper's first.
+PAPER_VICTIM = "resnet50"
+#: Accuracy of an undefended network under the iterative attacks at this radius, at most: otherwise they are no attacks.
+VERIFIED_AT, MOST_LEFT = 4, 0.02
+
+Tables = list[tuple[str, str]]
+
+
+def order(cell: Cell) -> tuple[Any, ...]:
+    """By victim, attack and defence in the order of their tables."""
+    known = [CLEAN, *attacks.ATTACKS, UNIVERSAL, *corruptions.CORRUPTIONS]
+    attack = known.index(cell.attack), cell.strength or 0, cell.steps
+    return cell.split, cell.victim, cell.source or "", *attack, _place(cell.defence)
+
+
+def _place(defence: str) -> tuple[int, str]:
+    return (defences.ALL.index(defence) if defence in defences.ALL else len(defences.ALL), defence)
+
+
+def best_reference(cells: Sequence[Cell], names: Sequence[str], split: str) -> Cell | None:
+    """The clean images of the best undefended model of those named; None where none of them was run."""
+    known = [cell for name in names if (cell := results.clean(cells, name, "none", split))]
+    return max(known, key=lambda cell: cell.right.mean(), default=None)
+
+
+def estimate(found: dict[str, Any] | None, name: str = "accuracy") -> str:
+    """A metric with its interval in per cent, without the sign."""
+    if found is None:
+        return "–"
+    low, high = found[f"{name}_95"]
+    return f"{100 * found[name]:.1f} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def split_cells(cells: Sequence[Cell], split: str) -> list[Cell]:
+    return sorted(results.pick(cells, split=split), key=order)
+
+
+def unaware(cells: Sequence[Cell], paper: dict[str, Any]) -> Tables:
+    """The paper's attacks, a table for each source, victim and radius: its tables 2 and 3."""
+    found: Tables = []
+    relevant = [cell for cell in cells if results.of_paper(cell)]
+    for source, victim in dict.fromkeys((cell.source, cell.victim) for cell in relevant):
+        both = results.pick(relevant, source=source, victim=victim)
+        theirs: dict[str, Any] = {}
+        if source == PAPER_VICTIM:
+            theirs = paper["table 2" if victim == source else "table 3"]
+        for radius in sorted({cell.strength for cell in both if cell.strength is not None}):
+            own = [cell for cell in both if cell.strength in (radius, None)]
+            beside = theirs.get(RADII.get(radius, ""), {})
+            title = f"{victim}, attacked through {source}, {radius}/255"
+            found.append((title, _unaware(cells, own, victim, beside)))
+    return found
+
+
+def _unaware(cells: Sequence[Cell], own: Sequence[Cell], victim: str, beside: dict[str, Any]) -> str:
+    names = [name for name in attacks.PAPER if any(cell.attack == name for cell in own)]
+    lines = []
+    for defence in dict.fromkeys(cell.defence for cell in sorted(own, key=order)):
+        theirs = beside.get(defence, {})
+        behind = {cell.attack: cell for cell in own if cell.defence == defence}
+        untouched = results.clean(cells, victim, defence, own[0].split)
+        columns = [(CLEAN, untouched), *((name, behind.get(name)) for name in names)]
+        texts = [_beside(estimate(cell and cell.measured), theirs.get(name)) for name, cell in columns]
+        means = [theirs[name] for name in names if name in theirs]
+        mean = results.mean_accuracy([behind[name] for name in names if name in behind])
+        average = _beside(estimate(mean), float(np.mean(means)) if len(means) == len(names) else None)
+        lines.append([defence, *texts, average, f"{milliseconds(list(behind.values())):.1f}"])
+    counts = sorted({len(cell.images) for cell in own})
+    shown = markdown(("defence", CLEAN, *names, "mean of the attacks", "ms"), lines)
+    images = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{shown}\n\n{images} images." + (" In brackets the paper's." if beside else "")
+
+
+def _beside(text: str, theirs: float | None) -> str:
+    return text if theirs is None else f"{text} [{theirs:.1f}]"
+
+
+def verification(cells: Sequence[Cell]) -> str:
+    """Whether the iterative attacks succeed on undefended networks."""
+    lines = []
+    for cell in cells:
+        known = attacks.ATTACKS.get(cell.attack)
+        alone = cell.source == cell.victim and cell.defence == "none" and cell.view == "network"
+        if not (known and known.iterative and alone and cell.strength in (VERIFIED_AT, None)):
+            continue
+        measured = cell.measured
+        verdict = "yes" if measured["accuracy"] < MOST_LEFT else "no"
+        lines.append([cell.victim, cell.attack, cell.steps, estimate(measured), len(cell.images), verdict])
+    header = ("network", "attack", "steps", "accuracy left", "images", f"below {MOST_LEFT:.0%}")
+    return markdown(header, lines) if lines else ""
+
+
+def transfer(cells: Sequence[Cell]) -> str:
+    """How many examples that fool their source also fool another victim, of images that both had right."""
+    lines = []
+    for cell in cells:
+        if cell.defence != "none" or cell.source in (None, cell.victim) or cell.view != "network":
+            continue
+        same = {name: getattr(cell, name) for name in ("attack", "strength", "steps", "source")}
+        white = next(iter(results.pick(cells, victim=cell.source, defence="none", **same)), None)
+        before = [results.clean(cells, name, "none", cell.split) for name in (cell.source, cell.victim)]
+        if white is None or before[0] is None or before[1] is None:
+            continue
+        images = results.common([cell, white, before[0], before[1]])
+        right = [results.right_of(each, images) for each in (before[0], before[1], white, cell)]
+        fooled = (right[0] == 1) & (right[1] == 1) & (right[2] == 0)
+        count = int(fooled.sum())
+        also = int((fooled & (right[3] == 0)).sum())
+        rate = percent(also / count) if count else percent(None)
+        lines.append([cell.source, cell.victim, cell.attack, strength(cell), count, rate])
+    header = ("crafted on", "victim", "attack", "strength", "fooled their source", "of these fooled the victim")
+    return markdown(header, lines) if lines else ""
+
+
+def milliseconds(cells: Sequence[Cell]) -> float:
+    """The median time a defence took for an image."""
+    return float(np.median(np.concatenate([cell.seconds for cell in cells])) * 1000)
+
+
+def strength(cell: Cell) -> str:
+    return "–" if cell.strength is None else _named(cell.strength, cell.unit)
+
+
+def _named(number: int, unit: str) -> str:
+    return f"{number}/255" if unit == "1/255" else f"{number} {unit}".strip()
+
+
+def kept(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
+    """Accuracy kept of the best undefended, plainly trained model: the project's targets."""
+    reference = best_reference(cells, references, split)
+    if reference is None:
+        return ""
+    linf = [name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball]
+    columns = [(2, attacks.PAPER), *((radius, linf) for radius in (2, 4, 8))]
+    lines = []
+    pairs = [(cell.source, cell.victim) for cell in cells if results.of_paper(cell)]
+    for source, victim in dict.fromkeys(pairs):
+        both = [cell for cell in results.pick(cells, source=source, victim=victim) if results.of_paper(cell)]
+        for defence in dict.fromkeys(cell.defence for cell in both):
+            untouched = results.clean(cells, victim, defence, split)
+            texts = [estimate(results.kept([untouched], reference), "kept") if untouched else "–"]
+            for radius, names in columns:
+                chosen = [
+                    c for c in both if c.defence == defence and c.attack in names and c.strength in (radius, None)
+                ]
+                whole = len({c.attack for c in chosen}) == len(names)
+                texts.append(estimate(results.kept(chosen, reference) if whole else None, "kept"))
+            lines.append([f"{victim}, through {source}, {defence}", *texts])
+    header = ("% kept", "clean", "six attacks, 2/255", "five L∞, 2/255", "five L∞, 4/255", "five L∞, 8/255")
+    of = f"Of the {100 * reference.right.mean():.1f} % that {reference.victim} has without attack or defence."
+    return f"{markdown(header, lines)}\n\n{of}"
+
+
+def others(cells: Sequence[Cell], views: Sequence[str]) -> str:
+    """Attacks of these views, a row each, by strength: what is left, and when the median image that fell did so."""
+    chosen = [cell for cell in cells if cell.view in views and not results.of_paper(cell)]
+    parts = []
+    for unit in dict.fromkeys(cell.unit for cell in chosen):
+        own = [cell for cell in chosen if cell.unit == unit]
+        strengths = sorted({cell.strength or 0 for cell in own})
+        found: dict[tuple[str, ...], dict[int, Cell]] = {}
+        for cell in own:
+            steps = f", {cell.steps} steps" if cell.steps > 1 else ""
+            looks = f" of {cell.looks} looks" if cell.looks > 1 else ""
+            row = (f"{cell.attack}{steps}{looks}", cell.source or "–", cell.victim, cell.defence)
+            found.setdefault(row, {})[cell.strength or 0] = cell
+        lines = []
+        for row, columns in found.items():
+            count = max(len(cell.images) for cell in columns.values())
+            lines.append([*row, count, *(_left(columns.get(each)) for each in strengths)])
+        header = ("attack", "against", "victim", "defence", "images", *(_named(each, unit) for each in strengths))
+        parts.append(markdown(header, lines))
+    return "\n\n".join(parts)
+
+
+def _left(cell: Cell | None) -> str:
+    if cell is None:
+        return "–"
+    first = [each for each in cell.facts_of("first") if each is not None]
+    took = f"; {len(first)} after {np.median(first):.0f}" if first else ""
+    return estimate(cell.measured) + took
+
+
+def write(cells: Sequence[Cell], references: Sequence[str], paper: dict[str, Any]) -> str:
+    """All tables of a store, Markdown."""
+    parts: Tables = []
+    for split in dict.fromkeys(cell.split for cell in cells):
+        own = split_cells(cells, split)
+        sections = [
+            ("Accuracy kept", kept(own, references, split)),
+            ("The attacks succeed where nothing defends", verification(own)),
+            *unaware(own, paper),
+            ("Transfer", transfer(own)),
+            (f"The attacker knows {attacks.KNOWS['identity']}", others(own, ["identity"])),
+            (f"The attacker knows {attacks.KNOWS['surrogate']}", others(own, ["surrogate"])),
+            (f"The attacker knows {attacks.KNOWS['seed']}", others(own, ["seed"])),
+            (f"The attacker knows {attacks.KNOWS['scores']}", others(own, ["scores"])),
+            (f"The attacker knows {attacks.KNOWS['labels']}", others(own, ["labels"])),
+            (f"Further attacks; the attacker knows {attacks.KNOWS['network']}", others(own, ["network"])),
+            ("Nobody attacks: corruptions by severity", others(own, ["corruption"])),
+        ]
+        parts += [(f"{title} (`{split}`)", text) for title, text in sections if text]
+    note = (
+        "Accuracy in %, in round brackets its 95 % interval. After a semicolon: how many images fell to the attacker "
+        "on the way, and the median number of passes or queries it took, each look counted."
+    )
+    return note + "".join(f"\n\n### {title}\n\n{text}" for title, text in parts) + "\n"
+
+
+def runs(store: Store) -> str:
+    """The commands that filled a store, and the time they took."""
+    lines = [
+        [f"`{command}`", jobs, f"{seconds / 60:.1f}", machine]
+        for command, machine, seconds, jobs in store.database.execute("select * from runs")
+    ]
+    return markdown(("command", "jobs", "minutes", "machine"), lines)

@@ -1,0 +1,169 @@
+"""What a store holds, as cells: one attack against one victim behind one defence, over all images that were done."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools import dataset, evaluate, metrics
+from tools.robustness import attacks
+from tools.robustness.plan import CLEAN
+from tools.robustness.store import Store
+
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Answers to one question about many images.
+
+    Attributes:
+        attack, strength, unit, steps, looks, view, knows, source, known: of the examples, see `plan.Craft`.
+        split: of the images.
+        victim, defence: who answered, behind what.
+        images: names of the images, sorted.
+        labels: their class indices, (N,).
+        logits: of each repetition, (repetitions, N, classes).
+        seconds: the defence took for each image, (N,), the median over the repetitions.
+        facts: of each example: distances, seconds, what was asked and when it first succeeded.
+    """
+
+    attack: str
+    strength: int | None
+    unit: str
+    steps: int
+    looks: int
+    view: str
+    knows: str
+    source: str | None
+    known: str | None
+    split: str
+    victim: str
+    defence: str
+    images: tuple[str, ...]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    seconds: NDArray[np.float64]
+    facts: tuple[dict[str, Any], ...] = field(repr=False, default=())
+
+    @functools.cached_property
+    def right(self) -> NDArray[np.float64]:
+        """The part of its repetitions for which each image is answered rightly, (N,)."""
+        return evaluate.right(self.logits, self.labels)
+
+    @functools.cached_property
+    def measured(self) -> dict[str, Any]:
+        """Accuracy, balanced accuracy and confusion, with 95 % intervals, as `tools.evaluate` has them."""
+        if len(self.logits) == 1:
+            return evaluate.summarise(self.logits[0], self.labels, dataset.CLASSES)
+        return evaluate.summarise_seeds(self.logits, self.labels, dataset.CLASSES)
+
+    def facts_of(self, name: str) -> list[Any]:
+        return [each.get(name) for each in self.facts]
+
+
+_ROWS = """
+select answers.example, answers.key, answers.image, answers.logits, answers.seconds, images.split, images.label,
+       examples.facts
+from answers join images on images.image = answers.image
+join examples on examples.key = answers.example and examples.image = answers.image
+order by answers.image
+"""
+
+
+def read(store: Store) -> list[Cell]:
+    """Every cell of a store; an image counts where all its repetitions are there."""
+    meanings = {
+        key: json.loads(content) for key, content in store.database.execute("select key, content from settings")
+    }
+    found: dict[tuple[Any, ...], dict[str, dict[int, Any]]] = {}
+    for example, key, image, logits, seconds, split, label, facts in store.database.execute(_ROWS):
+        made, asked = meanings[example], meanings[key]
+        place = (example, asked["victim_name"], asked["defence_name"], split)
+        row = (np.frombuffer(logits, "<f4"), seconds, label, facts)
+        found.setdefault(place, {}).setdefault(image, {})[asked["repetition"]] = row
+    cells = []
+    for (example, victim, defence, split), images in found.items():
+        made = meanings[example]
+        count = max(map(len, images.values()))
+        whole = {image: [rows[each] for each in sorted(rows)] for image, rows in images.items() if len(rows) == count}
+        cells.append(
+            Cell(
+                *(made[name] for name in ("attack", "strength", "unit", "steps", "looks", "view", "knows")),
+                made["source_name"],
+                made["defence_name"],
+                split,
+                victim,
+                defence,
+                tuple(whole),
+                np.array([rows[0][2] for rows in whole.values()]),
+                np.array([[row[0] for row in rows] for rows in whole.values()]).swapaxes(0, 1),
+                np.array([np.median([row[1] for row in rows]) for rows in whole.values()]),
+                tuple(json.loads(rows[0][3]) for rows in whole.values()),
+            )
+        )
+    return cells
+
+
+def of_paper(cell: Cell) -> bool:
+    """Whether it is one of the paper's attacks with its number of steps; others stand apart."""
+    return cell.attack in attacks.PAPER and cell.steps == attacks.ATTACKS[cell.attack].steps
+
+
+def pick(cells: Iterable[Cell], **wanted: Any) -> list[Cell]:
+    """The cells whose attributes have the wanted values."""
+    return [cell for cell in cells if all(getattr(cell, name) == value for name, value in wanted.items())]
+
+
+def clean(cells: Iterable[Cell], victim: str, defence: str, split: str) -> Cell | None:
+    """The unattacked images of a victim behind a defence."""
+    return next(iter(pick(cells, attack=CLEAN, victim=victim, defence=defence, split=split)), None)
+
+
+def common(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """The images that all cells have."""
+    shared = set(cells[0].images).intersection(*(cell.images for cell in cells[1:])) if cells else set()
+    return tuple(sorted(shared))
+
+
+def right_of(cell: Cell, images: Sequence[str]) -> NDArray[np.float64]:
+    """`Cell.right` of some of its images, in their order."""
+    known = dict(zip(cell.images, cell.right, strict=True))
+    return np.array([known[image] for image in images])
+
+
+def kept(cells: Sequence[Cell], reference: Cell, seed: int = 0) -> dict[str, Any] | None:
+    """Mean accuracy of cells over that of a reference on the same images, with a 95 % interval; None without images.
+
+    The interval is a bootstrap over the images, the numerator and the denominator of the same draw: an image is drawn
+    with all attacks on it.
+    """
+    images = common([*cells, reference])
+    if not images:
+        return None
+    above = np.mean([right_of(cell, images) for cell in cells], axis=0)
+    below = right_of(reference, images)
+    if not below.any():
+        return None
+    draws = np.random.default_rng(seed).multinomial(len(images), [1 / len(images)] * len(images), size=RESAMPLES)
+    parts = (draws @ above)[draws @ below > 0] / (draws @ below)[draws @ below > 0]
+    low, high = np.quantile(parts, [0.025, 0.975])
+    value = float(above.mean() / below.mean())
+    return {"images": len(images), "kept": value, "kept_95": (float(low), float(high))}
+
+
+def mean_accuracy(cells: Sequence[Cell]) -> dict[str, Any] | None:
+    """Mean accuracy of cells on the images they share, with a 95 % interval over the images; None without any."""
+    images = common(cells)
+    if not images:
+        return None
+    scores = np.mean([right_of(cell, images) for cell in cells], axis=0)
+    known = dict(zip(cells[0].images, cells[0].labels, strict=True))
+    interval, _ = metrics.bootstrap(scores, np.array([known[image] for image in images]))
+    return {"images": len(images), "accuracy": float(scores.mean()), "accuracy_95": interval}

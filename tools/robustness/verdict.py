@@ -1,0 +1,230 @@
+"""What a defence stops, what it slows and what it does not stop, in words made of a store's numbers.
+
+    python -m tools.robustness verdict --out DIR [--page tools/robustness/README.md]
+
+Every attack that was run on a victim behind the defence has its line; the rules that sort them stand in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+
+from tools import atomic, readme
+from tools.robustness import attacks, defences, page, results
+from tools.robustness.plan import CLEAN
+from tools.robustness.results import Cell
+from tools.robustness.table import PageFile, References, StoreFolder, open_store
+
+Kind = Literal["stopped", "stopped in part", "not stopped", "nobody attacks"]
+#: Parts of the accuracy on clean images behind the same defence that are left under the attack.
+STOPPED, NOT_STOPPED = 0.9, 0.5
+#: A factor in queries or passes from which on an attack counts as slowed.
+SLOWED = 1.5
+
+RULES = (
+    f"*Stopped*: the lower end of the 95 % interval of accuracy under attack, relative to that on the same images "
+    f"without attack behind the same defence, is at least {STOPPED:.0%}. *Not stopped*: less than {NOT_STOPPED:.0%} "
+    f"is left. *Stopped in part*: what lies between. *Slowed*: the median image falls to the defended model after at "
+    f"least {SLOWED:g} times as many passes or queries as to the undefended one; an image that never fell counts as "
+    f"later than all others."
+)
+
+
+def sort(cell: Cell, untouched: Cell) -> tuple[Kind, dict[str, Any] | None]:
+    """Whether a defence stops the attack of a cell, and the part of the clean accuracy that is left."""
+    left = results.kept([cell], untouched)
+    if cell.view == "corruption":
+        return "nobody attacks", left
+    if left is None or left["kept"] < NOT_STOPPED:
+        return "not stopped", left
+    return ("stopped" if left["kept_95"][0] >= STOPPED else "stopped in part"), left
+
+
+def undefended(cells: Sequence[Cell], cell: Cell) -> Cell | None:
+    """The same attack where nothing defends: for an attacker who knows the defence, PGD on the network alone."""
+    same: dict[str, Any] = {"split": cell.split, "source": cell.source, "strength": cell.strength, "defence": "none"}
+    name, victim = (cell.attack, cell.victim) if cell.view in ("scores", "labels") else ("pgd", cell.source)
+    return next(iter(results.pick(cells, attack=name, victim=victim, **same)), None)
+
+
+def effort(cell: Cell) -> float:
+    """The median image's first success in passes or queries; infinite when less than half ever fell."""
+    return float(np.median([np.inf if first is None else first for first in cell.facts_of("first")]))
+
+
+def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
+    """By what factor the defence slows an attack that asks through it; None where that cannot be said."""
+    other = undefended(cells, cell)
+    if cell.view in ("network", "corruption", "none") or other is None:
+        return None
+    before, after = effort(other), effort(cell)
+    what = "queries" if cell.view in ("scores", "labels") else "passes through the network"
+    if not np.isfinite(before) or before == 0:
+        return None
+    if not np.isfinite(after):
+        spent = np.median(cell.facts_of("asked"))
+        return f"slowed: most images never fell within {spent:.0f} {what}, {before:.0f} without the defence"
+    factor = after / before
+    word = "slowed" if factor >= SLOWED else "not slowed"
+    return f"{word}: the median image fell after {after:.0f} {what} and not {before:.0f}, a factor of {factor:.1f}"
+
+
+def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
+    """One attack's sentence."""
+    where = "" if cell.source in (None, cell.victim) else f" crafted on {cell.source}"
+    steps = f" of {cell.steps} steps" if cell.view not in ("scores", "labels", "corruption") and cell.steps > 1 else ""
+    steps = f" of {cell.steps} queries" if cell.view in ("scores", "labels") else steps
+    parts = [
+        f"{cell.attack} at {page.strength(cell)}{steps}{where}: accuracy {page.estimate(cell.measured)} %",
+        f"{page.estimate(left, 'kept')} % of what is right without attack",
+        f"{len(cell.images)} images",
+    ]
+    slow = slowed(cells, cell)
+    return ", ".join(parts) + (f"; {slow}" if slow else "") + "."
+
+
+def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
+    """The verdict on one defence before one victim, Markdown; empty when its clean images were not run."""
+    untouched = results.clean(cells, victim, defence, split)
+    own = [cell for cell in results.pick(cells, victim=victim, defence=defence, split=split) if cell.attack != CLEAN]
+    if untouched is None or not own:
+        return ""
+    plain = results.clean(cells, victim, "none", split)
+    found: dict[Kind, dict[str, list[str]]] = {}
+    for cell in own:
+        kind, left = sort(cell, untouched)
+        found.setdefault(kind, {}).setdefault(cell.knows, []).append(line(cells, cell, left))
+    cost = f"Without attack {page.estimate(untouched.measured)} % are right behind it"
+    cost += f", {page.estimate(plain.measured)} % without it." if plain and plain is not untouched else "."
+    text = [f"### {victim} behind {defence}", cost]
+    for kind in ("stopped", "stopped in part", "not stopped", "nobody attacks"):
+        for knows, sentences in found.get(kind, {}).items():
+            who = "Nobody attacks" if kind == "nobody attacks" else f"{kind.capitalize()}, who knows {knows}"
+            text.append(f"**{who}:**\n\n" + "\n".join(f"- {sentence}" for sentence in sentences))
+    return "\n\n".join(text)
+
+
+def ranking(cells: Sequence[Cell], split: str) -> list[str]:
+    """Whether MDDA is ahead of every other defence under the paper's attacks, in accuracy and for its time."""
+    found = []
+    own = [cell for cell in results.pick(cells, split=split) if results.of_paper(cell)]
+    for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in own):
+        if radius is None:
+            continue
+        group = [c for c in own if (c.source, c.victim) == (source, victim) and c.strength in (radius, None)]
+        scores: dict[str, tuple[float, float]] = {}
+        for defence in dict.fromkeys(cell.defence for cell in group):
+            behind = results.pick(group, defence=defence)
+            mean = results.mean_accuracy(behind)
+            if mean is not None and ":" not in defence:
+                scores[defence] = mean["accuracy"], page.milliseconds(behind)
+        ours = {name: score for name, score in scores.items() if defences.is_mdda(name)}
+        others = {name: score for name, score in scores.items() if name not in ours and name != "none"}
+        if not ours or not others:
+            continue
+        best = max(ours, key=lambda name: ours[name][0])
+        title = f"{victim}, attacked through {source}, {radius}/255: "
+        text = title + f"the best MDDA is {best}, {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
+        ahead = {name: score for name, score in others.items() if score[0] > ours[best][0]}
+        text += _compared("more accurate", ahead) or "No other defence is more accurate. "
+        # Of two defences one is ahead for its time when it is at least as accurate and not slower.
+        beaten = {
+            name: score
+            for name, score in others.items()
+            if not any(mine[0] >= score[0] and mine[1] <= score[1] for mine in ours.values())
+        }
+        rest = {name: score for name, score in beaten.items() if name not in ahead}
+        text += _compared("quicker than any MDDA that is as accurate", rest) or (
+            "Each of the others is slower than an MDDA that is at least as accurate." if not beaten else ""
+        )
+        found.append(text.strip())
+    return found
+
+
+def _compared(how: str, scores: dict[str, tuple[float, float]]) -> str:
+    if not scores:
+        return ""
+    listed = ", ".join(f"{name} ({100 * part:.1f} % in {time:.1f} ms)" for name, (part, time) in scores.items())
+    return f"{how[0].upper()}{how[1:]}: {listed}. "
+
+
+def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
+    """One sentence for each MDDA before a victim: how many attacks it stops, in part or not at all."""
+    lines = []
+    for defence in dict.fromkeys(cell.defence for cell in results.pick(cells, victim=victim, split=split)):
+        if ":" in defence or not defences.is_mdda(defence):
+            continue
+        untouched = results.clean(cells, victim, defence, split)
+        behind = results.pick(cells, victim=victim, defence=defence, split=split)
+        own = [cell for cell in behind if cell.attack in attacks.ATTACKS]
+        if untouched is None or not own:
+            continue
+        groups: dict[str, list[Cell]] = {"who does not know the defence": [], "who knows it": [], "who only asks": []}
+        for cell in own:
+            who = {"network": "who does not know the defence", "scores": "who only asks", "labels": "who only asks"}
+            groups[who.get(cell.view, "who knows it")].append(cell)
+        parts = []
+        for who, members in groups.items():
+            kinds = [sort(cell, untouched)[0] for cell in members]
+            counts = [f"{kinds.count(kind)} {kind}" for kind in ("stopped", "stopped in part", "not stopped")]
+            if kinds:
+                parts.append(f"of {len(kinds)} attacks of one {who} " + ", ".join(counts))
+        lines.append(f"- **{defence}**: " + "; ".join(parts) + ".")
+    return "\n".join(lines)
+
+
+def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: str) -> str:
+    """What the project's README says of one victim: accuracy kept, MDDA among the others, and the counts."""
+    own = page.split_cells(cells, split)
+    rows = [cell for cell in own if cell.victim == victim or cell.attack == CLEAN]
+    ranked = [f"- {text}" for text in ranking([cell for cell in own if cell.victim == victim], split)]
+    parts = [page.kept(rows, references, split), "\n".join(ranked), summary(own, victim, split)]
+    return "\n\n".join(filter(None, parts))
+
+
+def write(cells: Sequence[Cell]) -> str:
+    """The whole verdict, Markdown."""
+    parts = [RULES]
+    for split in dict.fromkeys(cell.split for cell in cells):
+        own = page.split_cells(cells, split)
+        parts += [f"- {text}" for text in ranking(own, split)]
+        for victim in dict.fromkeys(cell.victim for cell in own):
+            parts += [f"## {victim} (`{split}`)", summary(own, victim, split)]
+            names = dict.fromkeys(cell.defence for cell in own if cell.victim == victim)
+            parts += [of(own, victim, name, split) for name in names if name != "none"]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder that gets verdict.md.")],
+    folder: StoreFolder = Path("runs/robustness"),
+    page_file: PageFile = None,
+    readme_file: Annotated[
+        Path | None, typer.Option("--readme", help="A page whose section `robustness` is filled with the main points.")
+    ] = None,
+    victim: Annotated[str, typer.Option(help="The victim that --readme speaks of.")] = "int8",
+    split: Annotated[str, typer.Option(help="The split that --readme speaks of.")] = "test",
+    reference: References = None,
+) -> None:
+    """Say in words what each defence stops, slows and does not stop."""
+    store, cells = open_store(folder)
+    store.close()
+    text = write(cells)
+    atomic.write(out / "verdict.md", text)
+    if page_file is not None:
+        atomic.write(page_file, readme.fill(page_file.read_text(), "verdict", text))
+    if readme_file is not None:
+        quoted = quote(cells, reference or ["plain"], victim, split)
+        if not quoted:
+            raise typer.BadParameter(f"expected results of {victim} on {split}, got none")
+        atomic.write(readme_file, readme.fill(readme_file.read_text(), "robustness", quoted))
+    typer.echo(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,102 @@
+"""The classifiers under attack: a float checkpoint of `tools.train`, or the int8 model as it runs on a device."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from edge_mdda import Classifier
+from edge_mdda.calibration import Calibration
+from tools import checkpoint, dataset, evaluate
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A model by the name it has in reports, and the file it is read from.
+
+    Attributes:
+        name: as given.
+        path: a checkpoint, a bundle's folder or a .tflite file.
+    """
+
+    name: str
+    path: Path
+
+    @classmethod
+    def parse(cls, text: str) -> Victim:
+        """NAME=PATH.
+
+        Raises:
+            ValueError: another form, or no such file.
+        """
+        name, separator, path = text.partition("=")
+        if not (name and separator and path):
+            raise ValueError(f"expected a model as NAME=PATH, got {text!r}")
+        if not Path(path).exists():
+            raise ValueError(f"expected a checkpoint, a bundle or a .tflite file, got {path}, which does not exist")
+        return cls(name, Path(path))
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether attacks may use its gradients."""
+        return self.path.suffix == ".ckpt"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        return _digest(self.path)
+
+    @property
+    def side(self) -> int:
+        """Of the images it takes, in pixels; a network here takes any, and was trained on 224."""
+        return 224 if self.differentiable else _classifier(self.path).bundle.height
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its attack alarm rests on; None without one."""
+        return None if self.differentiable else _classifier(self.path).bundle.calibration
+
+    @property
+    def temperature(self) -> float:
+        return 1.0 if self.differentiable else _classifier(self.path).bundle.temperature
+
+    @property
+    def network(self) -> nn.Module:
+        """To attack: RGB float32 (N, 3, H, W) in [0, 1] to logits, in evaluation mode, its weights fixed."""
+        return _network(self.path)
+
+    def logits(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Logits in the order of `dataset.CLASSES`, (classes,), of RGB (H, W, 3), uint8 or float32 in [0, 1]."""
+        if not self.differentiable:
+            classifier = _classifier(self.path)
+            order = [classifier.labels.index(code) for code in dataset.CLASSES]
+            return classifier.logits(image)[order]
+        unit = np.asarray(image, np.float32) / (255 if image.dtype == np.uint8 else 1)
+        with torch.no_grad():
+            given = torch.from_numpy(np.ascontiguousarray(unit, np.float32)).permute(2, 0, 1)[None]
+            return np.asarray(self.network(given)[0].numpy(), np.float32)
+
+
+# Each process reads a model once.
+
+
+@functools.cache
+def _network(path: Path) -> nn.Module:
+    return checkpoint.read_victim(path).requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+@functools.cache
+def _classifier(path: Path) -> Classifier:
+    return Classifier(evaluate.read_model(path))
+
+
+@functools.cache
+def _digest(path: Path) -> str:
+    return checkpoint.digest(path) if path.suffix == ".ckpt" else evaluate.read_model(path).sha256
