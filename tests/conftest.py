@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,16 @@ def draw(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
     disc = np.hypot(y - 0.4, x - 0.5) < 0.25
     colours = np.stack([0.8 - 0.3 * x, 0.6 - 0.2 * y, 0.5 + 0.1 * x * y], axis=2) - 0.3 * disc[..., None]
     return np.clip(colours + random.normal(0, 0.02, colours.shape), 0, 1).astype(np.float32)
+
+
+@pytest.fixture
+def memory_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, for tests that write hundreds of times: there, bringing a file to the disk costs nothing."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

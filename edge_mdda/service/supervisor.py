@@ -19,11 +19,10 @@ from edge_mdda.service.worker import Answer, Prepare
 DEADLINE = 20.0
 #: Seconds that loading may take.
 START_DEADLINE = 120.0
-# A child is started this often before it counts as broken: somebody else may end it, as the kernel does when memory is
-# short, while it loads.
+# Somebody else may kill a child, as the kernel does when memory is short: while it loads, this often, it is replaced.
 _STARTS = 3
 # The child ends itself this much later than it is ended, in seconds, if nobody is there to do it.
-_GRACE = 5.0
+_GRACE = 1.0
 #: An answer's part is a report or a figure, in bytes.
 _MAX_PART = 64 * 2**20
 _KILLED = "a crash (SIGKILL)"
@@ -69,7 +68,7 @@ class Supervisor:
 
         Raises:
             EdgeMddaError: what the child raised while it loaded.
-            ModelError: it crashed or hung, several times.
+            ModelError: it crashed or hung.
         """
         if self._child is not None:
             return
@@ -90,6 +89,8 @@ class Supervisor:
             except (EOFError, OSError):
                 ending = child.ending(self._start_deadline)
                 self.close()
+                if ending != _KILLED:
+                    break
         raise ModelError(f"expected a model that a process can load, got {ending}")
 
     def ask(self, request: bytes) -> Answer:

@@ -128,7 +128,8 @@ class Watch:
             fault = error
         done = None if digest is None else self._done_before(arrival, digest)
         if done is not None:
-            self._persist(lambda: self._journal.append(done), once)
+            if self._persist(lambda: self._journal.append(done), once):
+                self._trim()
             return
 
         figure = None
