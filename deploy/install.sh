@@ -42,6 +42,7 @@ units=$root/etc/systemd/system
 unit=edge-mdda-watch.service
 config=$root/etc/edge-mdda
 state=$root/var/lib/edge-mdda
+models=$root/var/lib/edge-mdda-models
 cache=$root/var/cache/edge-mdda
 sysusers=$root/usr/lib/sysusers.d/edge-mdda.conf
 command=$root/usr/local/bin/edge-mdda
@@ -167,7 +168,7 @@ install_service() {
     if live; then systemd=$(systemctl --version | awk 'NR == 1 { print $2 }'); fi
     if [ "${systemd%%[!0-9]*}" -ge 254 ]; then install -D -m 644 "$here/systemd/backoff.conf" "$units/$unit.d/backoff.conf"; fi
     [ -e "$config/watch.conf" ] || install -D -m 644 "$here/systemd/watch.conf" "$config/watch.conf"
-    mkdir -p "$config/keys"
+    mkdir -p "$config/keys" "$models"
     if live; then
         systemd-sysusers "$sysusers"
         systemctl daemon-reload
@@ -195,10 +196,10 @@ uninstall() {
     if [ "$(readlink "$command" || true)" = "$prefix/current/bin/edge-mdda" ]; then rm -f "$command"; fi
     if live && command -v systemctl >/dev/null; then systemctl daemon-reload; fi
     if [ "$purge" = yes ]; then
-        rm -rf "$state" "$config"
+        rm -rf "$state" "$config" "$models"
         if live && getent passwd edge-mdda >/dev/null; then userdel edge-mdda; fi
     elif [ -e "$state" ] || [ -e "$config" ]; then
-        echo "images, reports and settings are kept in $state and $config: --purge removes them"
+        echo "images, reports, models and settings are kept in $state, $models and $config: --purge removes them"
     fi
     echo "edge-mdda is removed"
 }

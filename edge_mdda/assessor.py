@@ -19,7 +19,7 @@ class Settings:
         parameters: of the purification.
         purify: which image gives the answer, as `edge_mdda.assess` takes it.
         coverage: of the prediction sets, 0.50 to 0.99.
-        model: the bundle's folder, None for the shipped one.
+        model: the bundle's folder, None for the installed one (`edge_mdda.bundle_store.in_use`) or the shipped one.
         runtime: "auto", "litert" or "tflite-runtime".
         threads: of the purifier and the runtime, None for what each takes by itself.
     """
@@ -45,13 +45,13 @@ class Assessor:
     def __init__(self, settings: Settings) -> None:
         import numpy as np
 
-        from edge_mdda import model
+        from edge_mdda import bundle_store, model
         from edge_mdda.classifier import Classifier
         from edge_mdda.doubt import choose_mode
         from edge_mdda.limits import MIN_SIDE
         from edge_mdda.purifier import Purifier
 
-        bundle = model.load(settings.model)
+        bundle = bundle_store.in_use() if settings.model is None else model.load(settings.model)
         self._coverage = settings.coverage
         self._purify = choose_mode(settings.purify, settings.parameters, bundle.calibration)
         with terminal.native_messages() as messages:

@@ -23,6 +23,7 @@ from edge_mdda.service.journal import Journal
 from edge_mdda.service.shelf import Shelf
 from edge_mdda.service.watch import STATE, Watch
 from edge_mdda.service.worker import Answer
+from tests.kills import killed_at
 
 
 def ask(content: bytes) -> Answer:
@@ -292,39 +293,6 @@ def test_a_line_is_written_when_report_and_figure_are_on_the_disk(
     assert events[-len(kept) :] == kept
 
 
-STEPS = ("open", "write", "fsync", "replace", "ftruncate", "unlink")
-
-
-def killed_at(house: House, step: int, **options: Any) -> bool:
-    """Work in a forked process that is killed at its n-th step on the disk; returns whether it came that far.
-
-    Every other kill of a write comes after half of it.
-    """
-    child = os.fork()
-    if child == 0:
-        left = iter(range(step))
-
-        def count(name: str) -> Any:
-            real = getattr(os, name)
-
-            def stepped(*arguments: Any, **keywords: Any) -> Any:
-                if next(left, None) is None:
-                    if name == "write" and step % 2:
-                        real(arguments[0], arguments[1][: len(arguments[1]) // 2])
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*arguments, **keywords)
-
-            return stepped
-
-        for name in STEPS:
-            setattr(os, name, count(name))
-        try:
-            house.work(**options)
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 def check(house: House, seen: dict[str, bytes]) -> None:
     """Every report there is stays as it was when it was first seen."""
     for name, content in house.reports().items():
@@ -345,7 +313,7 @@ def test_killed_at_every_step_it_loses_and_repeats_nothing(house: House) -> None
     for step in range(200):
         house.drop(f"{step}.png", b"bad" if step % 5 == 4 else b"image %d" % step)
         names.append(f"{step}.png")
-        hit = killed_at(house, step)
+        hit = killed_at(step, house.work)
         check(house, seen)
         house.work()
         check(house, seen)
@@ -364,7 +332,7 @@ def test_killed_at_every_step_of_deleting_it_keeps_what_it_should(house: House) 
     for step in range(200):
         house.drop(f"{step}.png", b"image %d" % step)
         names.append(f"{step}.png")
-        hit = killed_at(house, step, keep=2)
+        hit = killed_at(step, lambda: house.work(keep=2))
         check(house, seen)
         house.work(keep=2)
         check(house, seen)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import tomllib
 import typer
 
 from tools import atomic
@@ -51,7 +51,10 @@ def requirements() -> list[str]:
 def platform_options(board: Board) -> list[str]:
     """pip's options for the wheels that fit a board."""
     minor = int(board.glibc.split(".")[1])
-    tags = [f"manylinux2014_{board.machine}", *(f"manylinux_2_{number}_{board.machine}" for number in range(17, minor + 1))]
+    tags = [
+        f"manylinux2014_{board.machine}",
+        *(f"manylinux_2_{number}_{board.machine}" for number in range(17, minor + 1)),
+    ]
     abis = [f"cp{board.python.replace('.', '')}", "abi3", "none"]
     options = ["--only-binary=:all:", "--implementation", "cp", "--python-version", board.python]
     options += [word for abi in abis for word in ("--abi", abi)]
@@ -61,7 +64,17 @@ def platform_options(board: Board) -> list[str]:
 def resolve(board: Board) -> dict[str, str]:
     """Name and version of every wheel that pip would install on a board."""
     with TemporaryDirectory() as nowhere:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--dry-run",
+            "--ignore-installed",
+            "--report",
+            "-",
+        ]
         command += ["--target", nowhere, *platform_options(board), *requirements()]
         report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     found = (item["metadata"] for item in report["install"])

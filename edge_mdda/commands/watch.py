@@ -13,13 +13,6 @@ from edge_mdda import terminal
 from edge_mdda.assessor import Settings
 from edge_mdda.errors import ParameterError
 from edge_mdda.report import printable
-from edge_mdda.service import notify
-from edge_mdda.service.arrivals import PATIENCE, SETTLE, Arrivals
-from edge_mdda.service.journal import Journal
-from edge_mdda.service.shelf import FAILURE_SCHEMA, Shelf
-from edge_mdda.service.supervisor import Supervisor
-from edge_mdda.service.watch import STATE, Watch
-from edge_mdda.service.worker import Reporting
 
 
 @dataclass(frozen=True)
@@ -49,6 +42,14 @@ def run(folder: Path, options: Options) -> int:
     Raises:
         EdgeMddaError: what stops all images: the model, the runtime, the journal, or standard output.
     """
+    from edge_mdda.service import notify
+    from edge_mdda.service.arrivals import Arrivals
+    from edge_mdda.service.journal import Journal
+    from edge_mdda.service.shelf import Shelf
+    from edge_mdda.service.supervisor import Supervisor
+    from edge_mdda.service.watch import STATE, Watch
+    from edge_mdda.service.worker import Reporting
+
     if not folder.is_dir():
         raise ParameterError(f"expected a folder to watch, got {folder}")
     watchdog = notify.watchdog_seconds()
@@ -67,7 +68,7 @@ def run(folder: Path, options: Options) -> int:
         supervisor.start()
         notify.ready()
         watch = Watch(
-            Arrivals(folder, settle=SETTLE, patience=PATIENCE),
+            Arrivals(folder),
             shelf,
             journal,
             supervisor.ask,
@@ -103,5 +104,5 @@ def _say(report: dict[str, Any], as_json: bool) -> None:
     """Say that an image is done; without --json no more than that, since a service's output is the system's log."""
     if as_json:
         terminal.say(json.dumps(report, allow_nan=False))
-    elif report["schema"] != FAILURE_SCHEMA:  # a failure was complained of
+    elif "raw" in report:  # a failure was complained of
         terminal.say(f"{printable(report['image'])}: reported, {report['milliseconds']['total']:.0f} ms")
