@@ -8,6 +8,7 @@
 #   no user is made and systemd not told).
 # It may be cut off or run again at any time: a new version is made beside the old one and takes its place at once.
 set -euo pipefail
+unset PYTHONPATH PYTHONHOME # they would mix another Python's packages in
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 prefix=/opt/edge-mdda root='' python='' board='' offline='' service=yes action=install purge=no
 
@@ -123,7 +124,8 @@ choose_source() { # where the package itself comes from
     index=()
     if [ -z "$offline" ] && compgen -G "$here/wheels/edge_mdda-*.whl" >/dev/null; then offline=$here; fi
     if [ -n "$offline" ]; then
-        offline=$(cd "$offline" 2>/dev/null && pwd) || fail "expected a folder that wheelhouse.sh made, got $offline"
+        [ -d "$offline" ] || fail "expected a folder that wheelhouse.sh made, got $offline"
+        offline=$(cd "$offline" && pwd)
         compgen -G "$offline/wheels/edge_mdda-*.whl" >/dev/null || fail "expected wheels of edge-mdda in $offline/wheels, got none"
         (cd "$offline" && sha256sum --check --quiet --strict SHA256SUMS) || fail "expected the files of SHA256SUMS, got altered or damaged ones"
         source=$(compgen -G "$offline/wheels/edge_mdda-*.whl" | head -1)
