@@ -73,7 +73,9 @@ def files(root: Path) -> set[str]:
 
 
 def says(root: Path) -> str:
-    return subprocess.run([root / "usr/local/bin/edge-mdda", "--version"], capture_output=True, text=True).stdout
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [root / "usr/local/bin/edge-mdda", "--version"]
+    return subprocess.run(command, capture_output=True, text=True, env=environment).stdout
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
@@ -165,10 +167,8 @@ def machine(tmp_path: Path) -> Path:
     say("uname", 'case $1 in -m) echo "${MACHINE:-aarch64}";; *) echo "${SYSTEM:-Linux}";; esac')
     say("getconf", 'case $1 in LONG_BIT) echo "${BITS:-64}";; *) echo "glibc ${GLIBC:-2.36}";; esac')
     say("df", 'printf "head\\n/dev/root 9 9 %s 9 /\\n" "${FREE:-50}"')
-    say(
-        "python3",
-        'case $2 in *version_info*) echo "${VERSION:-3.11}";; *struct*) echo "${POINTER:-8}";; *) exit "${VENV:-0}";; esac',
-    )
+    answers = '*version_info*) echo "${VERSION:-3.11}";; *struct*) echo "${POINTER:-8}";; *) exit "${VENV:-0}";;'
+    say("python3", f"case $2 in {answers} esac")
     return folder
 
 
