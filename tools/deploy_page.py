@@ -1,6 +1,6 @@
 """Fill the generated sections of `deploy/README.md`: how exposed the service is, and what the last soak found.
 
-    python -m tools.deploy_page
+python -m tools.deploy_page
 """
 
 from __future__ import annotations

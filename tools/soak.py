@@ -8,8 +8,8 @@ set back and forth. Every image must get its report, which must never be written
 and the memory of all processes together at the end must be that after the warm-up, within 5 %.
 
 The full disk is a limit on the size of any file the running service writes (RLIMIT_FSIZE, set from outside): writing
-fails as on a full disk. The clock is libfaketime's, where it is installed (apt install faketime); otherwise only the
-files' times jump.
+fails as on a full disk. The clock is that of the service alone (`wall_clock.c`, which needs gcc), and the newest files'
+times jump with it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import os
 import resource
 import signal
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -43,9 +44,11 @@ FLAT = 0.05
 RATE = 2.0
 # Seconds until a hang is given up.
 TIMEOUT = 5.0
+# A faster producer than the service waits while so many wait.
+WAITING = 20
 # Images that stay, at least as many as are dropped between two looks at the reports.
 KEEP = 200
-_FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+_CLOCK = Path(__file__).with_name("wall_clock.c")
 
 
 @dataclass
@@ -62,15 +65,14 @@ class Record:
 class Service:
     """The real program over a folder; a class because it is killed and started again."""
 
-    def __init__(self, folder: Path, clock: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.images, self.out = folder / "images", folder / "reports"
         self.images.mkdir()
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        if _FAKETIME:
-            environment |= {"LD_PRELOAD": str(_FAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(clock)}
-            environment |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1"}
-            clock.write_text("+0")
-        self._environment = environment
+        library = folder / "wall_clock.so"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, _CLOCK, "-ldl"], check=True)
+        self._clock = folder / "clock"
+        self.set_clock(0)
+        self._environment = {**os.environ, "LD_PRELOAD": str(library), "WALL_CLOCK": str(self._clock)}
         self._log = (folder / "log").open("wb")
         self.process = self._start()
 
@@ -80,6 +82,11 @@ class Service:
         return subprocess.Popen(
             [*command, *options], stdout=self._log, stderr=self._log, env=self._environment, start_new_session=True
         )
+
+    def set_clock(self, offset: int) -> None:
+        """Let the service's clock of the wall be off by so many seconds; it stays the same file, which is mapped."""
+        with self._clock.open("r+b" if self._clock.exists() else "wb") as file:
+            file.write(struct.pack("=q", offset))
 
     def restart(self) -> None:
         """Kill it, as a power cut would, and start it again."""
@@ -146,6 +153,9 @@ class Reports:
                 continue
         return len(self._files)
 
+    def __len__(self) -> int:
+        return len(self._files)
+
     def lost(self, dropped: int) -> list[str]:
         """Images that never had a report."""
         return [name for name in map(image_name, range(dropped)) if name not in self._files]
@@ -184,7 +194,7 @@ class Producer:
         self._record.dropped += 1
 
 
-def faults(service: Service, clock: Path) -> dict[str, Callable[[], object]]:
+def faults(service: Service) -> dict[str, Callable[[], object]]:
     """What is done to the service, by name."""
 
     def to_child(what: signal.Signals) -> None:
@@ -196,10 +206,9 @@ def faults(service: Service, clock: Path) -> dict[str, Callable[[], object]]:
         resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     def jump(seconds: int) -> None:
-        if _FAKETIME:
-            clock.write_text(f"{seconds:+}")
+        service.set_clock(seconds)
         for path in sorted(service.images.iterdir())[-3:]:
-            os.utime(path, (2**31 + seconds, 2**31 + seconds))
+            os.utime(path, (time.time() + seconds, time.time() + seconds))
 
     return {
         "child killed": lambda: to_child(signal.SIGKILL),
@@ -222,17 +231,21 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
         pause: seconds between two faults.
     """
     record = Record()
-    clock = folder / "clock"
-    service = Service(folder, clock)
+    service = Service(folder)
     producer, reports = Producer(service.images, record), Reports(service.out)
-    injected = faults(service, clock)
+    injected = faults(service)
+    while service.child() is None:
+        if service.process.poll() is not None:
+            raise RuntimeError(f"expected a running service, got an end: {(folder / 'log').read_text()[-1000:]}")
+        time.sleep(0.1)
     start = time.monotonic()
     next_image, next_fault, next_sample = start, start + 2 * pause, start
     faulted, done = None, 0
     try:
         while (now := time.monotonic()) < start + seconds:
             if now >= next_image:
-                producer.drop()
+                if record.dropped - len(reports) < WAITING:
+                    producer.drop()
                 next_image += 1 / RATE
             if now >= next_fault:
                 name = list(injected)[sum(record.faults.values()) % len(injected)]
@@ -258,7 +271,6 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
     return {
         "machine": machine(),
         "minutes": round(seconds / 60, 2),
-        "clock": "libfaketime" if _FAKETIME else "the files' times only",
         "dropped": record.dropped,
         "bad": record.bad,
         "outcomes": dict(reports.outcomes),
@@ -310,7 +322,7 @@ def markdown(result: dict[str, Any]) -> str:
         ("memory of all processes, MiB: early, late", f"{memory['early']:.1f}, {memory['late']:.1f}"),
         ("change of memory", f"{memory['change']:+.1%}"),
     ]
-    head = f"{result['machine']}; {result['minutes']:g} minutes; clock: {result['clock']}."
+    head = f"{result['machine']}; {result['minutes']:g} minutes."
     return "\n".join([head, "", "| | |", "| --- | ---: |", *(f"| {name} | {value} |" for name, value in rows)])
 
 
