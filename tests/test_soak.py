@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tools import soak
+from tools import soak, soak_house
 
 GOOD: dict[str, Any] = {
     "machine": "a machine",
@@ -63,7 +63,7 @@ def test_memory_is_compared_after_the_warm_up() -> None:
 
 
 def test_a_report_written_twice_is_found(tmp_path: Path) -> None:
-    reports = soak.Reports(tmp_path)
+    reports = soak_house.Reports(tmp_path)
     path = tmp_path / "000000.jpg.report.json"
     path.write_text('{"schema": "edge-mdda/report/1"}')
     assert reports.look() == 1

@@ -19,179 +19,25 @@ import os
 import resource
 import signal
 import statistics
-import struct
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from edge_mdda import image
-from edge_mdda.service.shelf import FAILURE_SCHEMA, REPORT_ENDING
 from tools import atomic
 from tools.machine import machine
+from tools.soak_house import KEEP, Producer, Reports, Service
 
-SAMPLES = Path(__file__).resolve().parents[1] / "models" / "samples"
 FLAT = 0.05
 # Images that are dropped a second: about what a Raspberry Pi 4 gets through.
 RATE = 2.0
-# Seconds until a hang is given up.
-TIMEOUT = 5.0
 # A faster producer than the service waits while so many wait.
 WAITING = 20
-# Images that stay, at least as many as are dropped between two looks at the reports.
-KEEP = 200
-_CLOCK = Path(__file__).with_name("wall_clock.c")
-
-
-@dataclass
-class Record:
-    """What happened; memory in MiB, of all processes together (proportional set size), once a second."""
-
-    dropped: int = 0
-    bad: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    memory: list[float] = field(default_factory=list)
-    recoveries: list[float] = field(default_factory=list)
-
-
-class Service:
-    """The real program over a folder; a class because it is killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.images, self.out = folder / "images", folder / "reports"
-        self.images.mkdir()
-        library = folder / "wall_clock.so"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, _CLOCK, "-ldl"], check=True)
-        self._clock = folder / "clock"
-        self.set_clock(0)
-        self._environment = {**os.environ, "LD_PRELOAD": str(library), "WALL_CLOCK": str(self._clock)}
-        self._log = (folder / "log").open("wb")
-        self.process = self._start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "edge_mdda", "watch", self.images, "--out", self.out]
-        options = ["--threads", "1", "--timeout", str(TIMEOUT), "--keep", str(KEEP)]
-        return subprocess.Popen(
-            [*command, *options], stdout=self._log, stderr=self._log, env=self._environment, start_new_session=True
-        )
-
-    def set_clock(self, offset: int) -> None:
-        """Let the service's clock of the wall be off by so many seconds; it stays the same file, which is mapped."""
-        with self._clock.open("r+b" if self._clock.exists() else "wb") as file:
-            file.write(struct.pack("=q", offset))
-
-    def restart(self) -> None:
-        """Kill it, as a power cut would, and start it again."""
-        self.process.kill()
-        self.process.wait()
-        self.process = self._start()
-
-    def processes(self) -> list[int]:
-        """It and its descendants."""
-        found = [self.process.pid]
-        for pid in found:
-            try:
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            except OSError:  # it is gone
-                continue
-            found += [int(child) for child in children]
-        return found
-
-    def child(self) -> int | None:
-        """The process that runs the model: the one without children at the end of the line."""
-        pids = self.processes()
-        return pids[-1] if len(pids) >= 4 else None
-
-    def memory(self) -> float:
-        """MiB of all processes together, pages that they share counted once."""
-        total = 0
-        for pid in self.processes():
-            try:
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            except OSError:
-                continue
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return total / 1024
-
-    def close(self) -> None:
-        """End it as systemd does."""
-        self.process.terminate()
-        self.process.wait(60)
-        self._log.close()
-
-
-class Reports:
-    """The reports that came; a class because they are deleted again, and none may come twice."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, tuple[int, int]] = {}
-        self.outcomes: Counter[str] = Counter()
-        self.repeated: list[str] = []
-
-    def look(self) -> int:
-        """Take note of what is there; returns how many images have had their report so far."""
-        for path in self._folder.glob(f"*{REPORT_ENDING}"):
-            try:
-                status = path.stat()
-                file, name = (status.st_ino, status.st_mtime_ns), path.name.removesuffix(REPORT_ENDING)
-                if name not in self._files:
-                    failed = json.loads(path.read_bytes())["schema"] == FAILURE_SCHEMA
-                    self.outcomes["failed" if failed else "reported"] += 1
-                elif self._files[name] != file:
-                    self.repeated.append(name)
-                self._files[name] = file
-            except FileNotFoundError:  # noqa: PERF203 – it made room
-                continue
-        return len(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def lost(self, dropped: int) -> list[str]:
-        """Images that never had a report."""
-        return [name for name in map(image_name, range(dropped)) if name not in self._files]
-
-
-def image_name(number: int) -> str:
-    """What the n-th image is called."""
-    return f"{number:06}.jpg"
-
-
-class Producer:
-    """Drops images, each unlike all others; a class because it counts them."""
-
-    def __init__(self, folder: Path, record: Record) -> None:
-        self._folder = folder
-        self._record = record
-        self._random = np.random.default_rng(0)
-        self._samples = [image.decode(path.read_bytes()) for path in sorted(SAMPLES.glob("lesion*.png"))]
-
-    def drop(self) -> None:
-        """One image: every seventh bad, every fifth written slowly, in two parts."""
-        number = self._record.dropped
-        pixels = self._samples[number % len(self._samples)].astype(np.int16)
-        noisy = np.clip(pixels + self._random.integers(-8, 9, pixels.shape), 0, 255).astype(np.uint8)
-        content = image.encode_jpeg(noisy)
-        if number % 7 == 6:
-            self._record.bad += 1
-            content = [b"no image", content[: len(content) // 2] + content[-2:], content[:2] + content[-2:]][number % 3]
-        path = self._folder / image_name(number)
-        with path.open("wb", buffering=0) as file:
-            if number % 5 == 4:
-                file.write(content[: len(content) // 2])
-                time.sleep(0.1)
-                content = content[len(content) // 2 :]
-            file.write(content)
-        self._record.dropped += 1
 
 
 def faults(service: Service) -> dict[str, Callable[[], object]]:
@@ -230,9 +76,11 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
         folder: an empty one.
         pause: seconds between two faults.
     """
-    record = Record()
     service = Service(folder)
-    producer, reports = Producer(service.images, record), Reports(service.out)
+    producer, reports = Producer(service.images), Reports(service.out)
+    counts: Counter[str] = Counter()
+    memory: list[float] = []
+    recoveries: list[float] = []
     injected = faults(service)
     while service.child() is None:
         if service.process.poll() is not None:
@@ -244,26 +92,26 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
     try:
         while (now := time.monotonic()) < start + seconds:
             if now >= next_image:
-                if record.dropped - len(reports) < WAITING:
+                if producer.dropped - len(reports) < WAITING:
                     producer.drop()
                 next_image += 1 / RATE
-            if now >= next_fault:
-                name = list(injected)[sum(record.faults.values()) % len(injected)]
+            if now >= next_fault and faulted is None:  # one at a time: the last one is over
+                name = list(injected)[counts.total() % len(injected)]
                 injected[name]()
-                record.faults[name] = record.faults.get(name, 0) + 1
-                next_fault += pause
+                counts[name] += 1
+                next_fault = now + pause
                 faulted = now if name != "disk full" else None
                 done = reports.look()
             if now >= next_sample:
-                record.memory.append(service.memory())
+                memory.append(service.memory())
                 next_sample += 1
             if reports.look() > done and faulted is not None:
-                record.recoveries.append(time.monotonic() - faulted)
+                recoveries.append(time.monotonic() - faulted)
                 faulted = None
             time.sleep(0.05)
         injected["disk no longer full"]()
         end = time.monotonic() + 120
-        while reports.look() < record.dropped and time.monotonic() < end:
+        while reports.look() < producer.dropped and time.monotonic() < end:
             time.sleep(0.1)
         service.close()
     finally:
@@ -271,15 +119,15 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
     return {
         "machine": machine(),
         "minutes": round(seconds / 60, 2),
-        "dropped": record.dropped,
-        "bad": record.bad,
+        "dropped": producer.dropped,
+        "bad": producer.bad,
         "outcomes": dict(reports.outcomes),
-        "lost": reports.lost(record.dropped),
+        "lost": reports.lost(producer.dropped),
         "repeated": reports.repeated,
         "kept": sum(1 for _ in service.images.iterdir()),
-        "faults": record.faults,
-        "recovery_seconds": record.recoveries,
-        "memory": {**_drift(record.memory), "samples": [round(sample, 1) for sample in record.memory]},
+        "faults": dict(counts),
+        "recovery_seconds": recoveries,
+        "memory": {**_drift(memory), "samples": [round(sample, 1) for sample in memory]},
     }
 
 

@@ -17,8 +17,8 @@ from edge_mdda.service.worker import Answer, Prepare
 
 #: Seconds an answer may take. A Raspberry Pi Zero 2 W is far below it, even with the largest image that is accepted.
 DEADLINE = 20.0
-#: Seconds that loading may take.
-START_DEADLINE = 120.0
+#: Seconds that loading the model may take; the kernels are loaded already.
+START_DEADLINE = 30.0
 # Somebody else may kill a child, as the kernel does when memory is short: while it loads, this often, it is replaced.
 _STARTS = 3
 # The child ends itself this much later than it is ended, in seconds, if nobody is there to do it.
