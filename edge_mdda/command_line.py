@@ -11,10 +11,13 @@ from typing import Annotated, Any
 import typer
 
 import edge_mdda
-from edge_mdda import command_line_device, interpreter, terminal
+from edge_mdda import command_line_device, interpreter, places, terminal
+from edge_mdda.assessor import Settings
+from edge_mdda.commands import bundles
 from edge_mdda.commands import classify as classification
 from edge_mdda.commands import purify as purification
 from edge_mdda.commands import warmup as warming
+from edge_mdda.commands import watch as watching
 from edge_mdda.errors import EdgeMddaError, ImageError, OutputError, ParameterError
 from edge_mdda.judgement import COVERAGE, MODES, Mode, percent
 from edge_mdda.parameters import PRESETS, Parameters
@@ -29,6 +32,7 @@ _EXIT_CODES = """Exit codes:
   5    no TFLite runtime, or not the one asked for
   6    a result that could not be written
   7    with --exit-code: no answer for an image, or its attack alarm rings
+  8    the process that classifies crashes or hangs
   130  interrupted
 
 With several images the rest is finished first; the code is that of the first that failed."""
@@ -44,6 +48,8 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 # Without rich: importing it for the help text would take as long as the rest.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+models = typer.Typer(add_completion=False, rich_markup_mode=None, help="Install signed model bundles, and go back.")
+app.add_typer(models, name="model")
 
 Preset = Annotated[str, typer.Option(metavar="NAME", help=f"Parameters to start from: {', '.join(PRESETS)}.")]
 Sigma = Annotated[float | None, typer.Option(metavar="NUMBER", help="Strength of the noise, in [0, 1].")]
@@ -62,6 +68,32 @@ Seed = Annotated[
     typer.Option(metavar="N", help="Seed of the noise, in [0, 2^64); the same for every image. Fresh by default."),
 ]
 Threads = Annotated[int | None, typer.Option(metavar="N", help="Threads, at least 1.")]
+Purify = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        help="When the purified image gives the answer: auto (where the attack alarm rings), always, or never "
+        "(nothing is purified). Default: auto if the model is calibrated for these parameters, otherwise always.",
+    ),
+]
+Coverage = Annotated[
+    float,
+    typer.Option(metavar="PART", help="Part of each class's images with it in their prediction set, 0.50 to 0.99."),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Model bundle to use instead of the installed one, or the shipped one."),
+]
+StoreFolder = Annotated[
+    Path, typer.Option(metavar="FOLDER", envvar=places.STORE_VARIABLE, help="Where bundles are installed.")
+]
+Keys = Annotated[
+    Path,
+    typer.Option(metavar="FOLDER", envvar=places.KEYS_VARIABLE, help="Trusted public keys: NAME.pub, PEM."),
+]
+Runtime = Annotated[
+    str, typer.Option(metavar="NAME", help=f"auto (the first installed), {' or '.join(interpreter.RUNTIMES)}.")
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -106,27 +138,11 @@ def classify(
     own_scale: OwnScale = None,
     sigma_meaning: SigmaMeaning = None,
     seed: Seed = None,
-    purify: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            help="When the purified image gives the answer: auto (where the attack alarm rings), always, or never "
-            "(nothing is purified). Default: auto if the model is calibrated for these parameters, otherwise always.",
-        ),
-    ] = None,
+    purify: Purify = None,
     no_purify: Annotated[bool, typer.Option("--no-purify", help="The same as --purify never.")] = False,
-    coverage: Annotated[
-        float,
-        typer.Option(
-            metavar="PART", help="Part of each class's images that have it in their prediction set, 0.50 to 0.99."
-        ),
-    ] = COVERAGE,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Model bundle to use instead of the shipped one.")
-    ] = None,
-    runtime: Annotated[
-        str, typer.Option(metavar="NAME", help=f"auto (the first installed), {' or '.join(interpreter.RUNTIMES)}.")
-    ] = "auto",
+    coverage: Coverage = COVERAGE,
+    model: Model = None,
+    runtime: Runtime = "auto",
     threads: Threads = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, schema edge-mdda/report/1.")] = False,
     save_purified: Annotated[
@@ -143,13 +159,15 @@ def classify(
 ) -> Job:
     """Classify images as they came and purified, and say which answer to take, if any."""
     options = classification.Options(
-        parameters=_parameters(context.params),
-        purify=_mode(purify, no_purify),
-        coverage=percent(coverage) / 100,
+        settings=Settings(
+            parameters=_parameters(context.params),
+            purify=_mode(purify, no_purify),
+            coverage=percent(coverage) / 100,
+            model=model,
+            runtime=runtime,
+            threads=threads,
+        ),
         seed=seed,
-        model=model,
-        runtime=runtime,
-        threads=threads,
         json=json,
         save_purified=save_purified,
         figure=figure,
@@ -183,10 +201,103 @@ def purify(
     return partial(purification.run, image, out, chosen, seed, threads)
 
 
+@app.command(epilog=_EXIT_CODES)
+def watch(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where images arrive: .jpg, .jpeg, .png, not in subfolders.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where NAME.report.json and NAME.figure.png go; by default beside NAME."),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Keep the newest N images that are done, and DELETE older ones with all files."),
+    ] = None,
+    backlog: Annotated[
+        int, typer.Option(metavar="N", help="With more images waiting, the file .edge-mdda/busy asks for a pause.")
+    ] = 100,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="An image that takes longer is given up, in [0.1, 3600].")
+    ] = 20.0,
+    once: Annotated[bool, typer.Option("--once", help="End when no image is waiting.")] = False,
+    preset: Preset = "edge",
+    purify: Purify = None,
+    coverage: Coverage = COVERAGE,
+    model: Model = None,
+    runtime: Runtime = "auto",
+    threads: Threads = None,
+    json: Annotated[bool, typer.Option("--json", help="Print each report; by default only that it is done.")] = False,
+) -> Job:
+    """Assess every image that arrives in a folder, once, and write its report and figure.
+
+    A crash or a hang costs one image, a power cut none: what was not finished is done after the next start. SIGTERM
+    ends it after the image at hand.
+    """
+    options = watching.Options(
+        settings=Settings(
+            parameters=_parameters(context.params),
+            purify=_mode(purify, False),
+            coverage=percent(coverage) / 100,
+            model=model,
+            runtime=runtime,
+            threads=threads,
+        ),
+        out=out,
+        keep=keep,
+        backlog=backlog,
+        timeout=timeout,
+        once=once,
+        json=json,
+    )
+    return partial(watching.run, folder, options)
+
+
 @app.command()
 def warmup() -> Job:
     """Compile every kernel and keep it on disk, so that the first image does not wait for it."""
     return warming.run
+
+
+@models.command("install", epilog=_EXIT_CODES)
+def model_install(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A model bundle's folder, signed.")],
+    store: StoreFolder = places.STORE,
+    keys: Keys = places.KEYS,
+    runtime: Runtime = "auto",
+) -> Job:
+    """Check a bundle's signature and files, try it on a picture, and use it from now on.
+
+    What fails leaves the bundle in use as it is, and so does a power cut. Services use it once they are restarted.
+    """
+    interpreter.check_options(runtime, None)
+    return partial(bundles.install, bundle, store, keys, runtime)
+
+
+@models.command("list", epilog=_EXIT_CODES)
+def model_list(store: StoreFolder = places.STORE, keys: Keys = places.KEYS) -> Job:
+    """Show the bundles there are: in use, before it, and shipped."""
+    return partial(bundles.show, store, keys)
+
+
+@models.command("verify", epilog=_EXIT_CODES)
+def model_verify(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(metavar="[BUNDLE]", help="A signed bundle; by default all there are."),
+    ] = None,
+    store: StoreFolder = places.STORE,
+    keys: Keys = places.KEYS,
+) -> Job:
+    """Check signatures and hashes; the shipped bundle has no signature but the package's own."""
+    return partial(bundles.verify, bundle, store, keys)
+
+
+@models.command("rollback", epilog=_EXIT_CODES)
+def model_rollback(store: StoreFolder = places.STORE, keys: Keys = places.KEYS) -> Job:
+    """Use the bundle before the one in use again."""
+    return partial(bundles.rollback, store, keys)
 
 
 app.add_typer(command_line_device.app)
@@ -198,13 +309,13 @@ def _parameters(options: dict[str, Any]) -> Parameters:
     Raises:
         ParameterError: a value is out of its range.
     """
-    preset, seed = options["preset"], options["seed"]
+    preset, seed = options["preset"], options.get("seed")
     if preset not in PRESETS:
         raise ParameterError(f"expected preset out of {', '.join(PRESETS)}, got {preset!r}")
     if seed is not None and not 0 <= seed < 2**64:
         raise ParameterError(f"expected seed in [0, 2^64), got {seed}")
     interpreter.check_options(options.get("runtime", "auto"), options["threads"])
-    given = {field.name: options[field.name] for field in fields(Parameters) if options[field.name] is not None}
+    given = {field.name: options[field.name] for field in fields(Parameters) if options.get(field.name) is not None}
     if "scales" in given:
         try:
             given["scales"] = tuple(int(scale) for scale in given["scales"].split(","))

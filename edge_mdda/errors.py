@@ -35,3 +35,9 @@ class OutputError(EdgeMddaError, OSError):
     """A result could not be written."""
 
     exit_code = 6
+
+
+class InferenceError(EdgeMddaError):
+    """The process that classifies ended or hung over an image."""
+
+    exit_code = 8

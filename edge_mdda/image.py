@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mdda.errors import ImageError
-
-MAX_BYTES = 32 * 2**20
-MAX_PIXELS = 50_000_000
-MIN_SIDE = 32
+from edge_mdda.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE
 
 # JPEG frame headers (ITU-T T.81 table B.1): SOF0 to SOF15 but for DHT, JPG and DAC, which share the range.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

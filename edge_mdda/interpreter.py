@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: In the order they are tried: LiteRT first, it is ten times faster on int8.
 RUNTIMES = ("litert", "tflite-runtime")
 MAX_THREADS = 64
-
-_MODULES = {"litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+#: What each is imported as, in the same order.
+MODULES = {"litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 _INSTALL = {"litert": "pip install ai-edge-litert", "tflite-runtime": "pip install 'edge-mdda[tflite-runtime]'"}
 
 
@@ -176,7 +176,7 @@ def _find(runtime: str) -> tuple[str, Any]:
         reason = _unfit(name)
         if reason is None:
             try:
-                return name, importlib.import_module(_MODULES[name])
+                return name, importlib.import_module(MODULES[name])
             except ModuleNotFoundError:
                 continue
             except ImportError as error:  # installed, but not for this system

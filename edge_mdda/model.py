@@ -23,6 +23,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,12 @@ class Bundle:
     calibration: Calibration | None = field(default=None, repr=False)
 
 
-def load(folder: Path | str | None = None) -> Bundle:
+def load(folder: Path | str | None = None, *, check_card: Callable[[bytes], object] = lambda content: None) -> Bundle:
     """Read and verify a model bundle; the one shipped with this package when no folder is given.
+
+    Args:
+        folder: the bundle's.
+        check_card: called with the bytes of the card before anything parses them, to check its signature.
 
     Raises:
         ModelError: a file is missing, unreadable, over its limit or not what the card's hash says, or the card or the
@@ -84,7 +89,7 @@ def load(folder: Path | str | None = None) -> Bundle:
     folder = _default_folder() if folder is None else Path(folder)
     if not folder.is_dir():
         raise ModelError(f"expected a model bundle's folder, got {folder}")
-    card = _read_card(folder)
+    card = _read_card(folder, check_card)
     contents = {}
     calibrated = "calibration.json" in (card["sha256"] if isinstance(card.get("sha256"), dict) else {})
     for name in ("model.tflite", "labels.txt", *(["calibration.json"] if calibrated else [])):
@@ -139,9 +144,11 @@ def _read(folder: Path, name: str) -> bytes:
     return content
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def _read_card(folder: Path, check: Callable[[bytes], object]) -> dict[str, Any]:
+    content = _read(folder, "card.json")
+    check(content)
     try:
-        card = json.loads(_read(folder, "card.json"))
+        card = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"expected JSON in {folder / 'card.json'}, got: {error}") from None
     if not isinstance(card, dict) or card.get("schema") != SCHEMA:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -14,8 +15,8 @@ from edge_mdda.errors import OutputError
 def write(path: Path | str, content: bytes) -> None:
     """Write a file so that a reader, or a power cut, meets either the old content or the new, never a part of it.
 
-    The content goes to a temporary file in the same folder, to the disk, and then takes the file's name. A symbolic
-    link is followed, and an existing file keeps its permissions.
+    The content goes to a temporary file in the same folder, to the disk, and then takes the file's name, which is on
+    the disk too when this returns. A symbolic link is followed, and an existing file keeps its permissions.
 
     Raises:
         OutputError: the folder is missing or not writable, the disk is full, or `path` is something but a file.
@@ -32,12 +33,25 @@ def write(path: Path | str, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
+            sync_folder(target.parent)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise OutputError(f"expected to write {path}, got: {error.strerror or error}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk: what was made, renamed or removed in it outlives a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that knows no such thing, as some network ones do not
+            raise
+    finally:
+        os.close(handle)
 
 
 def _mode_of(target: Path) -> int | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge_mdda import image, whole_planes
 from edge_mdda.errors import ImageError, ParameterError
 from edge_mdda.kernels import mdda
+from edge_mdda.limits import MIN_SIDE
 from edge_mdda.parameters import EDGE, Parameters
 from edge_mdda.workspace import CHANNELS, Mixture, Workspace
 
@@ -195,7 +196,7 @@ def draw_seed() -> int:
 
 def warm_up() -> None:
     """Compile every kernel, or load it from the cache."""
-    pixels = np.full((image.MIN_SIDE, image.MIN_SIDE, CHANNELS), 128, np.uint8)
+    pixels = np.full((MIN_SIDE, MIN_SIDE, CHANNELS), 128, np.uint8)
     for parameters in (
         Parameters(blocks=1, iterations=1),
         Parameters(blocks=1, iterations=1, solver="split-bregman"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def draw_data_set(folder: Path, splits: Sequence[str], of_each_class: int) -> Pa
             (folder / "images" / f"{name}.jpg").write_bytes(image.encode_jpeg(image.to_uint8(draw(96, 128, seed))))
             rows.writerow([name, label, split])
     return folder
+
+
+@pytest.fixture
+def memory_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, for tests that write hundreds of times: there, bringing a file to the disk costs nothing."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

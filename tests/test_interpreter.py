@@ -18,7 +18,7 @@ BUNDLE = model.load()
 
 
 def installed(runtime: str) -> bool:
-    package = interpreter._MODULES[runtime].partition(".")[0]
+    package = interpreter.MODULES[runtime].partition(".")[0]
     return importlib.util.find_spec(package) is not None and interpreter._unfit(runtime) is None
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from edge_mdda import PAPER_LARGE, PAPER_SMALL, Classifier, Parameters, Purifier
 from edge_mdda.parameters import PRESETS
 from tools import atomic, card_page, roofline
 from tools import scikit_image_pipeline as pipeline
+from tools.machine import machine
 
 # PAPER_SMALL with as many iterations as bring its energy gap to that of scikit-image's Chambolle at its default stop.
 EQUAL_GAP = "paper-small (equal gap)"
@@ -224,16 +224,6 @@ def regressions(now: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
         elif after["median"] < before["min"] and after["max"] < before["median"]:
             lost.append(f"{name}: expected about {before['median']:.1f}, got {after['median']:.1f}")
     return lost
-
-
-def machine() -> str:
-    """Processor, cores, architecture and Python: what a timing depends on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
-    return f"{model}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
 def main(

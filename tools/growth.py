@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from edge_mdda import EDGE, Parameters, Purifier
 from tools import atomic, benchmark, card_page
+from tools.machine import machine
 
 SIDE = 224
 SIDES = (64, 96, 128, 192, 224, 256, 384, 512, 768, 1024, 1536, 2048)
@@ -138,7 +139,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds of each axis.", min=3)] = 9,
 ) -> None:
     """Measure, write, draw and print how a purification grows."""
-    report: dict[str, Any] = {"schema": "edge-mdda/growth/1", "machine": benchmark.machine(), "rounds": rounds}
+    report: dict[str, Any] = {"schema": "edge-mdda/growth/1", "machine": machine(), "rounds": rounds}
     report["milliseconds"] = {
         axis: {name: benchmark.spread(times) for name, times in benchmark.interleave(points, rounds).items()}
         for axis, points in axes().items()

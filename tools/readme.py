@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,18 +23,11 @@ import typer
 from deploy.arm64 import emulate
 from edge_mdda.parameters import PRESETS
 from tools import atomic, benchmark, card_page, doubt_page, evaluate, growth
+from tools.sections import fill
 
 SAMPLE = "models/samples/lesion_adversarial.png"
 EXAMPLE_FIGURE = "models/samples/example.png"
 SEED = 1
-
-
-def fill(page: str, name: str, content: str) -> str:
-    """Replace one generated section; ValueError when the page does not have it."""
-    pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    if not pattern.search(page):
-        raise ValueError(f"expected a section <!-- generated: {name} --> … <!-- end -->, got none")
-    return pattern.sub(lambda match: f"{match[1]}{content.rstrip()}\n{match[2]}", page, count=1)
 
 
 def example() -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_mdda import output, sources, terminal
+from edge_mdda.assessor import Assessor, Settings
 from edge_mdda.errors import EdgeMddaError, ImageError, OutputError, ParameterError
-from edge_mdda.judgement import Mode
-from edge_mdda.parameters import Parameters
+from edge_mdda.limits import MAX_BYTES
 from edge_mdda.report import DISCLAIMER, Report
 
 #: With --exit-code, what the program ends with where no image failed and one got no answer or rang the attack alarm.
@@ -19,20 +19,15 @@ DOUBTFUL = 7
 class Options:
     """The options of the command, checked."""
 
-    parameters: Parameters
-    purify: Mode | None
-    coverage: float
+    settings: Settings
     seed: int | None
-    model: Path | None
-    runtime: str
-    threads: int | None
     json: bool
     save_purified: Path | None
     figure: Path | None
     exit_code: bool
 
     def __post_init__(self) -> None:
-        if self.save_purified is not None and self.purify == "never":
+        if self.save_purified is not None and self.settings.purify == "never":
             raise ParameterError("expected --save-purified or --purify never, got both")
         if self.figure is not None and self.figure.suffix.lower() != ".png":
             raise ParameterError(f"expected a file ending in .png for --figure, got {self.figure}")
@@ -62,36 +57,14 @@ def run(arguments: list[str], options: Options) -> int:
 def _classify(found: list[str], options: Options) -> list[int]:
     """Classify the images found; returns the exit codes of those that failed, then of those that are doubtful."""
     targets = _Targets(options, several=len(found) > 1)
-    import numpy as np
-
-    from edge_mdda import model
-    from edge_mdda.assessment import assess
-    from edge_mdda.classifier import Classifier
-    from edge_mdda.doubt import choose_mode
-    from edge_mdda.image import MAX_BYTES, MIN_SIDE
-    from edge_mdda.purifier import Purifier
-
-    bundle = model.load(options.model)
-    purify = choose_mode(options.purify, options.parameters, bundle.calibration)
-    with terminal.native_messages() as messages:
-        classifier = Classifier(bundle, runtime=options.runtime, threads=options.threads)
-    for message in messages:
-        if not message.startswith("INFO:"):
-            terminal.complain(f"warning: {message}")
-    purifier = None
-    if purify != "never":
-        purifier = Purifier(options.parameters, threads=options.threads)
-        # Loads the kernels, as the model was loaded: 0.7 s that the first image is not to blame for.
-        purifier.purify(np.zeros((MIN_SIDE, MIN_SIDE, 3), np.uint8), seed=0)
+    assessor = Assessor(options.settings)
+    for message in assessor.warnings:
+        terminal.complain(f"warning: {message}")
 
     failures, doubtful = [], []
     for source in terminal.progress(found, wide=options.json):
         try:
-            content = sources.read(source, MAX_BYTES)
-            with terminal.native_messages() as messages:
-                report = assess(
-                    content, purifier, classifier, seed=options.seed, purify=purify, coverage=options.coverage
-                )
+            report, messages = assessor.assess(sources.read(source, MAX_BYTES), options.seed)
             for message in messages:
                 terminal.complain(f"{source}: warning: {message}")
             report = replace(report, image=source)

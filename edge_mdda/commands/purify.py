@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from edge_mdda import output, sources, terminal
+from edge_mdda import limits, output, sources, terminal
 from edge_mdda.errors import ParameterError
 from edge_mdda.parameters import Parameters
 from edge_mdda.report import printable
@@ -31,7 +31,7 @@ def run(source: str, target: Path, parameters: Parameters, seed: int | None, thr
     from edge_mdda import image
     from edge_mdda.purifier import Purifier, draw_seed
 
-    content = sources.read(found, image.MAX_BYTES)
+    content = sources.read(found, limits.MAX_BYTES)
     with terminal.native_messages() as messages:
         pixels = image.decode(content)
     for message in messages:

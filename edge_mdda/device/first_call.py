@@ -68,7 +68,7 @@ def _first(task: dict[str, Any]) -> dict[str, Any]:
     from edge_mdda.assessment import assess
     from edge_mdda.classifier import Classifier
     from edge_mdda.device import memory, subject
-    from edge_mdda.image import MIN_SIDE
+    from edge_mdda.limits import MIN_SIDE
     from edge_mdda.parameters import PRESETS
     from edge_mdda.purifier import Purifier
 

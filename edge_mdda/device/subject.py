@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_mdda import image, interpreter, model
 from edge_mdda.errors import ModelError
+from edge_mdda.limits import MIN_SIDE
 from edge_mdda.model import Bundle
 
 #: Height and width of the drawn picture: those of the training data's largest part.
@@ -97,7 +98,7 @@ def _classifies(taken: tuple[int, ...], given: tuple[int, ...]) -> bool:
         len(taken) == 4
         and taken[0] == 1
         and taken[3] == 3
-        and min(taken[1:3]) >= image.MIN_SIDE
+        and min(taken[1:3]) >= MIN_SIDE
         and len(given) == 2
         and given[0] == 1
         and given[1] >= 2

@@ -1,0 +1,99 @@
+"""Pin what a board installs, as deploy/constraints/BOARD.txt: the newest wheels there are for its Python and system.
+
+    python -m tools.constraints [BOARD …]
+
+pip resolves for the board, not for this machine, and installs nothing. Pins change only by this command.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import tomllib
+import typer
+
+from tools import atomic
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "deploy" / "constraints"
+EXTRA = "signed"
+
+
+@dataclass(frozen=True)
+class Board:
+    """What decides which wheels fit."""
+
+    python: str
+    machine: str
+    glibc: str
+
+
+BOARDS = {
+    "raspberry-pi-os-12": Board("3.11", "aarch64", "2.36"),
+    "raspberry-pi-os-13": Board("3.13", "aarch64", "2.41"),
+    "jetpack-6": Board("3.10", "aarch64", "2.35"),
+    "debian-12-x86-64": Board("3.11", "x86_64", "2.36"),
+}
+
+
+def requirements() -> list[str]:
+    """What the package depends on, its signatures' library included."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [*project["dependencies"], *project["optional-dependencies"][EXTRA]]
+
+
+def platform_options(board: Board) -> list[str]:
+    """pip's options for the wheels that fit a board."""
+    minor = int(board.glibc.split(".")[1])
+    tags = [
+        f"manylinux2014_{board.machine}",
+        *(f"manylinux_2_{number}_{board.machine}" for number in range(17, minor + 1)),
+    ]
+    abis = [f"cp{board.python.replace('.', '')}", "abi3", "none"]
+    options = ["--only-binary=:all:", "--implementation", "cp", "--python-version", board.python]
+    options += [word for abi in abis for word in ("--abi", abi)]
+    return options + [word for tag in tags for word in ("--platform", tag)]
+
+
+def resolve(board: Board) -> dict[str, str]:
+    """Name and version of every wheel that pip would install on a board."""
+    with TemporaryDirectory() as nowhere:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--dry-run",
+            "--ignore-installed",
+            "--report",
+            "-",
+        ]
+        command += ["--target", nowhere, *platform_options(board), *requirements()]
+        report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    found = (item["metadata"] for item in report["install"])
+    return {item["name"].lower().replace("_", "-"): item["version"] for item in found}
+
+
+def text(board: Board, pins: dict[str, str]) -> str:
+    """The file's content; install.sh and wheelhouse.sh read its first line."""
+    head = f"# Python {board.python}, {board.machine}, glibc {board.glibc}\n# Made by python -m tools.constraints\n"
+    return head + "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
+
+
+def main(names: Annotated[list[str] | None, typer.Argument(metavar="[BOARD]...")] = None) -> None:
+    """Pin anew for the boards named, or for all."""
+    for name in names or BOARDS:
+        if name not in BOARDS:
+            raise typer.BadParameter(f"expected a board out of {', '.join(BOARDS)}, got {name}")
+        atomic.write(FOLDER / f"{name}.txt", text(BOARDS[name], resolve(BOARDS[name])))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,29 @@
+"""Fill the generated sections of `deploy/README.md`: how exposed the service is, and what the last soak found.
+
+python -m tools.deploy_page
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tools import atomic, hardening, soak
+from tools.sections import fill
+
+
+def main(
+    page: Annotated[Path, typer.Option(help="The page to fill.")] = Path("deploy/README.md"),
+    record: Annotated[Path, typer.Option(help="A result of tools.soak.")] = Path("deploy/soak.json"),
+) -> None:
+    """Fill the sections of the page."""
+    text = fill(page.read_text(), "hardening", hardening.markdown())
+    text = fill(text, "soak", soak.markdown(json.loads(record.read_text())))
+    atomic.write(page, text)
+
+
+if __name__ == "__main__":
+    typer.run(main)
