@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from tools.robustness.attacks import ATTACKS
 from tools.robustness.plan import CLEAN, UNIVERSAL, Craft, Job, Picture, Pixels, seed_of
 from tools.robustness.queries import Answers, Done, Watched, nearest_in_ball
 from tools.robustness.store import Answer
+
+
+# Libraries draw from the random numbers of the whole process, and a cluster's worker may have several threads.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ def do(job: Job) -> Outcome:
     Raises:
         ValueError: an example that does not lie in its ball or in [0, 1] after it was saved as 8-bit PNG.
     """
+    with _ONE_AT_A_TIME:
+        return _do(job)
+
+
+def _do(job: Job) -> Outcome:
     torch.set_num_threads(1)  # one image is too small to share
     example, facts, encoded = job.example, None, None
     if example is None:
