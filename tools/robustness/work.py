@@ -19,7 +19,6 @@ from tools.robustness.plan import CLEAN, UNIVERSAL, Craft, Job, Picture, Pixels,
 from tools.robustness.queries import Answers, Done, Watched, nearest_in_ball
 from tools.robustness.store import Answer
 
-
 # Libraries draw from the random numbers of the whole process, and a cluster's worker may have several threads.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -33,6 +32,23 @@ class Outcome:
     facts: dict[str, Any] | None
     encoded: bytes | None
     answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that could not be done, and why; nothing of it is kept, and the next run tries it again."""
+
+    attack: str
+    image: str
+    message: str
+
+
+def attempt(job: Job) -> Outcome | Failure:
+    """`do` for a long run, which one image must not end: whatever a library raises is told and not lost."""
+    try:
+        return do(job)
+    except Exception as error:
+        return Failure(job.craft.attack, job.picture.digest, f"{type(error).__name__}: {error}")
 
 
 def do(job: Job) -> Outcome:
