@@ -253,7 +253,7 @@ def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path
         ({"source": ["large"]}, "expected checkpoints among the models as sources, got large"),
         ({"attacks": "bmi"}, "expected an attack out of"),
         ({"defence_names": "blur"}, "expected a defence out of"),
-        ({"epsilons": "much"}, "invalid literal"),
+        ({"epsilons": "much"}, "expected radii as whole numbers in 1…255"),
         ({"split": "trial"}, "expected a split out of"),
     ],
 )

@@ -70,6 +70,8 @@ def main(
         unknown = set(source or ()) - {victim.name for victim in sources}
         if unknown:
             raise ValueError(f"expected checkpoints among the models as sources, got {', '.join(sorted(unknown))}")
+        if not all(text.isdecimal() and 0 < int(text) <= 255 for text in epsilons.split(",")):
+            raise ValueError(f"expected radii as whole numbers in 1…255 joined by commas, got {epsilons!r}")
         radii = [int(text) for text in epsilons.split(",")]
         known = plan.expand(defence_names, defences.GROUPS)
         for name in known:
