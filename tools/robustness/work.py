@@ -72,10 +72,13 @@ def _do(job: Job) -> Outcome:
     elif job.craft.attack == CLEAN:
         facts = {}
     answers = []
+    seen: dict[tuple[str, int], tuple[defences.Unit, float]] = {}  # all victims see the same purified images
     for question in job.questions:
-        seed = noise_seed(job.picture, question.repetition)
-        logits, seconds = defences.read(question.defence).answer(question.victim, example, seed)
-        answers.append(Answer(question.key, logits, seconds))
+        defence, place = defences.read(question.defence), (question.defence, question.repetition)
+        if place not in seen:
+            seen[place] = defence.purify(example, noise_seed(job.picture, question.repetition))
+        purified, seconds = seen[place]
+        answers.append(Answer(question.key, defence.logits(question.victim, example, purified), seconds))
     return Outcome(job.craft.key, job.picture.digest, facts, encoded, tuple(answers))
 
 
