@@ -15,7 +15,13 @@ from tools.robustness import plan, work  # noqa: E402
 from tools.robustness.attacks import ATTACKS, GROUPS, PAPER  # noqa: E402
 
 # Enough to be an attack on a small network, and quick.
-FEW = {"square": "steps=60", "square-repeated": "steps=80:looks=2", "hard-label": "steps=150", "spatial": "strength=10"}
+FEW = {
+    "autoattack-rand": "steps=2",
+    "square": "steps=60",
+    "square-repeated": "steps=80:looks=2",
+    "hard-label": "steps=150",
+    "spatial": "strength=10",
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +79,21 @@ def example(craft, picture):
 
 @pytest.mark.parametrize("name", ["bim", "pgd", "apgd", "di-fgsm", "autoattack"])
 def test_an_iterative_attack_on_the_network_alone_succeeds(name, victim, pictures):
-    craft = crafted(f"{name}:steps=20", victim, radius=24)
+    craft = crafted(f"{name}:steps=10", victim, radius=24)
     assert not any(laboratory.right(victim, example(craft, each), each.label) for each in pictures)
 
 
 def test_the_least_perturbation_outlives_the_rounding(victim, pictures):
-    craft = crafted("cw:steps=60", victim)
-    assert not any(laboratory.right(victim, example(craft, each), each.label) for each in pictures)
+    craft = crafted("cw:steps=40", victim)
+    assert not laboratory.right(victim, example(craft, pictures[0]), pictures[0].label)
 
 
 @pytest.mark.parametrize("defence", ["none", "edge:blocks=1"])
 def test_an_unbounded_attack_leaves_nothing(defence, victim, pictures):
-    name = "pgd:steps=8" if defence == "none" else "bpda-pgd:steps=8:looks=2"
+    name = "pgd:steps=8" if defence == "none" else "bpda-pgd:steps=4:looks=2"
     craft = plan.crafts([name], [victim], [victim], [defence], [255])[0]
     (question,) = plan.questions(craft, [victim], [defence], 1)
-    for picture in pictures:
+    for picture in pictures[:2]:
         (answer,) = work.do(plan.Job(craft, picture, None, (question,))).answers
         assert int(answer.logits.argmax()) != picture.label
 

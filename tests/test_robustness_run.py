@@ -225,6 +225,26 @@ def test_the_command_runs_what_is_missing_and_records_how(data, victims, tmp_pat
     assert recorded == [("python -m tools.robustness run --limit 2", 2)] * 2
 
 
+def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path, capsys, monkeypatch):
+    given = options(data, victims[0], tmp_path, attacks="fgsm")
+    craft, tried = work.craft, []
+
+    def failing(*arguments):
+        tried.append(arguments)
+        if len(tried) == 1:
+            raise AssertionError("no boundary")
+        return craft(*arguments)
+
+    monkeypatch.setattr(work, "craft", failing)
+    with pytest.raises(typer.Exit):
+        run.main(**given, repetitions=1, workers=1, scheduler=None)
+    told = capsys.readouterr()
+    assert "AssertionError: no boundary" in told.err
+    assert "1 of 2 jobs done" in told.out
+    run.main(**given, repetitions=1, workers=1, scheduler=None)
+    assert "1 of 1 jobs done" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -233,7 +253,7 @@ def test_the_command_runs_what_is_missing_and_records_how(data, victims, tmp_pat
         ({"source": ["large"]}, "expected checkpoints among the models as sources, got large"),
         ({"attacks": "bmi"}, "expected an attack out of"),
         ({"defence_names": "blur"}, "expected a defence out of"),
-        ({"epsilons": "much"}, "invalid literal"),
+        ({"epsilons": "much"}, "expected radii as whole numbers in 1…255"),
         ({"split": "trial"}, "expected a split out of"),
     ],
 )

@@ -68,12 +68,20 @@ class Defence:
             pixels: uint8 RGB (H, W, 3).
             seed: of the defence's noise, in [0, 2^63).
         """
+        purified, seconds = self.purify(pixels, seed)
+        return self.logits(victim, pixels, purified), seconds
+
+    def purify(self, pixels: NDArray[np.uint8], seed: int) -> tuple[Unit, float]:
+        """`apply`, and the seconds it took."""
         start = time.perf_counter()
         purified = self.apply(pixels, seed)
-        seconds = time.perf_counter() - start
+        return purified, time.perf_counter() - start
+
+    def logits(self, victim: Victim, pixels: NDArray[np.uint8], purified: Unit) -> NDArray[np.float32]:
+        """A victim's logits, (classes,), on an image of which both views are at hand."""
         behind = victim.logits(purified)
         if not self.auto:
-            return behind, seconds
+            return behind
         calibration = victim.calibration
         of = None if calibration is None else calibration.of(self.parameters)
         if of is None:
@@ -83,7 +91,7 @@ class Defence:
             dict(zip(dataset.CLASSES, metrics.probabilities(logits[None], victim.temperature)[0].tolist(), strict=True))
             for logits in (raw, behind)
         ]
-        return (behind if doubt.divergence(*verdicts) > of.most_divergence else raw), seconds
+        return behind if doubt.divergence(*verdicts) > of.most_divergence else raw
 
 
 def to_unit(pixels: NDArray[np.uint8]) -> Unit:

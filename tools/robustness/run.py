@@ -70,6 +70,8 @@ def main(
         unknown = set(source or ()) - {victim.name for victim in sources}
         if unknown:
             raise ValueError(f"expected checkpoints among the models as sources, got {', '.join(sorted(unknown))}")
+        if not all(text.isdecimal() and 0 < int(text) <= 255 for text in epsilons.split(",")):
+            raise ValueError(f"expected radii as whole numbers in 1…255 joined by commas, got {epsilons!r}")
         radii = [int(text) for text in epsilons.split(",")]
         known = plan.expand(defence_names, defences.GROUPS)
         for name in known:
@@ -84,11 +86,16 @@ def main(
     store.add_images((picture.digest, split, picture.label) for picture in pictures)
     store.describe(plan.meanings(crafts, victims, known, repetitions))
     started, done = time.perf_counter(), 0
+    failures: list[work.Failure] = []
     with cluster.connect(workers, scheduler) as client, _progress() as advance:
         make_universal(store, data, crafts, *sides)
         lacking = list(plan.missing(store, pictures, crafts, victims, known, repetitions))
         try:
-            for outcome in cluster.spread(work.do, plan.jobs(store, lacking), client):
+            for outcome in cluster.spread(work.attempt, plan.jobs(store, lacking), client):
+                if isinstance(outcome, work.Failure):
+                    failures.append(outcome)
+                    typer.echo(f"{outcome.attack} of {outcome.image}: {outcome.message}", err=True)
+                    continue
                 store.add(outcome.example, outcome.image, outcome.facts, outcome.encoded, outcome.answers)
                 done += 1
                 advance(done, len(lacking))
@@ -97,6 +104,9 @@ def main(
                 store.add_run(command(sys.argv[1:]), benchmark.machine(), time.perf_counter() - started, done)
             store.close()
     typer.echo(f"{done} of {len(lacking)} jobs done, {len(pictures)} images, in {time.perf_counter() - started:.0f} s")
+    if failures:
+        typer.echo(f"{len(failures)} jobs failed, see above; another run tries them again", err=True)
+        raise typer.Exit(1)
 
 
 def make_universal(store: Store, data: Path, crafts: list[Craft], side: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from tools.robustness.plan import CLEAN, UNIVERSAL, Craft, Job, Picture, Pixels,
 from tools.robustness.queries import Answers, Done, Watched, nearest_in_ball
 from tools.robustness.store import Answer
 
+# Libraries draw from the random numbers of the whole process, and a cluster's worker may have several threads.
+_ONE_AT_A_TIME = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -30,12 +34,34 @@ class Outcome:
     answers: tuple[Answer, ...]
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A job that could not be done, and why; nothing of it is kept, and the next run tries it again."""
+
+    attack: str
+    image: str
+    message: str
+
+
+def attempt(job: Job) -> Outcome | Failure:
+    """`do` for a long run, which one image must not end: whatever a library raises is told and not lost."""
+    try:
+        return do(job)
+    except Exception as error:
+        return Failure(job.craft.attack, job.picture.digest, f"{type(error).__name__}: {error}")
+
+
 def do(job: Job) -> Outcome:
     """Do a job; the same job has the same outcome in every process, but for the times in it.
 
     Raises:
         ValueError: an example that does not lie in its ball or in [0, 1] after it was saved as 8-bit PNG.
     """
+    with _ONE_AT_A_TIME:
+        return _do(job)
+
+
+def _do(job: Job) -> Outcome:
     torch.set_num_threads(1)  # one image is too small to share
     example, facts, encoded = job.example, None, None
     if example is None:
@@ -46,10 +72,13 @@ def do(job: Job) -> Outcome:
     elif job.craft.attack == CLEAN:
         facts = {}
     answers = []
+    seen: dict[tuple[str, int], tuple[defences.Unit, float]] = {}  # all victims see the same purified images
     for question in job.questions:
-        seed = noise_seed(job.picture, question.repetition)
-        logits, seconds = defences.read(question.defence).answer(question.victim, example, seed)
-        answers.append(Answer(question.key, logits, seconds))
+        defence, place = defences.read(question.defence), (question.defence, question.repetition)
+        if place not in seen:
+            seen[place] = defence.purify(example, noise_seed(job.picture, question.repetition))
+        purified, seconds = seen[place]
+        answers.append(Answer(question.key, defence.logits(question.victim, example, purified), seconds))
     return Outcome(job.craft.key, job.picture.digest, facts, encoded, tuple(answers))
 
 
