@@ -147,7 +147,8 @@ make_version() { # a virtual environment of its own, which nothing refers to unt
         --no-cache-dir "${index[@]}" "${constraints[@]}" "${source}[signed]" ||
         fail "expected pip to install edge-mdda, got the above: the version before is left as it was"
     "$version/bin/edge-mdda" --version
-    "$version/bin/edge-mdda" model verify
+    # The shipped bundle alone: a damaged one among those installed later must not stand in the way of an upgrade.
+    EDGE_MDDA_STORE=$version/none "$version/bin/edge-mdda" model verify
 }
 
 switch() { # one rename: a power cut leaves the old version in use, or the new one

@@ -32,7 +32,6 @@ _EXIT_CODES = """Exit codes:
   5    no TFLite runtime, or not the one asked for
   6    a result that could not be written
   7    with --exit-code: no answer for an image, or its attack alarm rings
-  8    the process that classifies crashes or hangs
   130  interrupted
 
 With several images the rest is finished first; the code is that of the first that failed."""

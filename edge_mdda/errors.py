@@ -38,6 +38,4 @@ class OutputError(EdgeMddaError, OSError):
 
 
 class InferenceError(EdgeMddaError):
-    """The process that classifies ended or hung over an image."""
-
-    exit_code = 8
+    """The process that classifies ended or hung over an image; it costs that image and never ends a command."""

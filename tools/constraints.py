@@ -2,7 +2,8 @@
 
     python -m tools.constraints [BOARD …]
 
-pip resolves for the board, not for this machine, and installs nothing. Pins change only by this command.
+pip takes the wheels of the board, not of this machine, and installs nothing; markers other than the Python version it
+takes from this machine, and no dependency has one that differs. Pins change only by this command.
 """
 
 from __future__ import annotations

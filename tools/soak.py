@@ -36,6 +36,8 @@ from tools.soak_house import KEEP, Producer, Reports, Service
 FLAT = 0.05
 # Images that are dropped a second: about what a Raspberry Pi 4 gets through.
 RATE = 2.0
+# Seconds after which a service that makes no progress has lost what waits.
+PATIENCE = 600.0
 # A faster producer than the service waits while so many wait.
 WAITING = 20
 
@@ -72,7 +74,7 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
     """Run it all; returns the record, with what was found at the end.
 
     Args:
-        seconds: how long images are dropped.
+        seconds: how long images are dropped, and on, if need be, until each fault was injected once.
         folder: an empty one.
         pause: seconds between two faults.
     """
@@ -90,7 +92,9 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
     next_image, next_fault, next_sample = start, start + 2 * pause, start
     faulted, done = None, 0
     try:
-        while (now := time.monotonic()) < start + seconds:
+        while (now := time.monotonic()) < start + seconds or (
+            len(counts) < len(injected) and now < start + seconds + PATIENCE
+        ):
             if now >= next_image:
                 if producer.dropped - len(reports) < WAITING:
                     producer.drop()
@@ -110,8 +114,10 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
                 faulted = None
             time.sleep(0.05)
         injected["disk no longer full"]()
-        end = time.monotonic() + 120
+        end, before = time.monotonic() + PATIENCE, len(reports)
         while reports.look() < producer.dropped and time.monotonic() < end:
+            if len(reports) > before:
+                end, before = time.monotonic() + PATIENCE, len(reports)
             time.sleep(0.1)
         service.close()
     finally:
@@ -163,15 +169,16 @@ def markdown(result: dict[str, Any]) -> str:
         ("reported, failed", f"{outcomes.get('reported', 0)}, {outcomes.get('failed', 0)}"),
         ("lost, repeated", f"{len(result['lost'])}, {len(result['repeated'])}"),
         *((f"fault: {name}", count) for name, count in result["faults"].items()),
-        (
-            "from a fault to the next report, s: median, longest",
-            f"{statistics.median(recoveries):.1f}, {max(recoveries):.1f}",
-        ),
+        ("from a fault to the next report, s: median, longest", _spread(recoveries)),
         ("memory of all processes, MiB: early, late", f"{memory['early']:.1f}, {memory['late']:.1f}"),
         ("change of memory", f"{memory['change']:+.1%}"),
     ]
     head = f"{result['machine']}; {result['minutes']:g} minutes."
     return "\n".join([head, "", "| | |", "| --- | ---: |", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _spread(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.1f}, {max(seconds):.1f}" if seconds else "none"
 
 
 def main(
