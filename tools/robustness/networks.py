@@ -35,6 +35,15 @@ class Block(nn.Module):
         return x + self.second(functional.relu(self.first(x)))
 
 
+def _silent(channels: int) -> nn.Conv2d:
+    """A last convolution that adds nothing at first: without it 600 steps were not enough to be as good as bicubic."""
+    tail = nn.Conv2d(channels, 12, 3, padding=1)
+    nn.init.zeros_(tail.weight)
+    if tail.bias is not None:
+        nn.init.zeros_(tail.bias)
+    return tail
+
+
 class SuperResolution(nn.Module):
     """RGB (N, 3, H, W) in [0, 1] to (N, 3, 2 H, 2 W): bicubic, and what a network adds to it."""
 
@@ -42,7 +51,7 @@ class SuperResolution(nn.Module):
         super().__init__()
         self.head = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(*(Block(channels) for _ in range(blocks)))
-        self.tail = nn.Conv2d(channels, 12, 3, padding=1)
+        self.tail = _silent(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         features = self.head(x)
@@ -57,7 +66,7 @@ class Representation(nn.Module):
         super().__init__()
         self.head = nn.Conv2d(12, channels, 3, padding=1)
         self.body = nn.Sequential(*(Block(channels) for _ in range(blocks)))
-        self.tail = nn.Conv2d(channels, 12, 3, padding=1)
+        self.tail = _silent(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         features = self.head(functional.pixel_unshuffle(x, 2))
