@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO, TypeVar
 
 from edge_mdda.errors import OutputError
@@ -39,9 +39,13 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Write one line to standard error, whatever is in the text."""
+    """Write one line to standard error, whatever is in the text; where it cannot be written, nothing is done.
+
+    A service whose log is on the full disk that it complains of has to go on.
+    """
     if sys.stderr is not None:
-        print(f"{PROGRAM}: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(f"{PROGRAM}: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
 def render(renderable: Any) -> str:

@@ -27,6 +27,16 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
         terminal.say("nobody reads")
 
 
+def test_a_full_disk_under_the_log_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        terminal.complain("nobody reads")
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="No space left"):
+            full.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # for closing it not to fail as well
+
+
 def test_without_a_terminal_there_is_no_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(terminal.progress([1, 2, 3], wide=False)) == [1, 2, 3]
     assert capsys.readouterr() == ("", "")

@@ -85,8 +85,7 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
     recoveries: list[float] = []
     injected = faults(service)
     while service.child() is None:
-        if service.process.poll() is not None:
-            raise RuntimeError(f"expected a running service, got an end: {(folder / 'log').read_text()[-1000:]}")
+        service.check()
         time.sleep(0.1)
     start = time.monotonic()
     next_image, next_fault, next_sample = start, start + 2 * pause, start
@@ -95,6 +94,7 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
         while (now := time.monotonic()) < start + seconds or (
             len(counts) < len(injected) and now < start + seconds + PATIENCE
         ):
+            service.check()
             if now >= next_image:
                 if producer.dropped - len(reports) < WAITING:
                     producer.drop()
@@ -116,6 +116,7 @@ def soak(seconds: float, folder: Path, pause: float) -> dict[str, Any]:
         injected["disk no longer full"]()
         end, before = time.monotonic() + PATIENCE, len(reports)
         while reports.look() < producer.dropped and time.monotonic() < end:
+            service.check()
             if len(reports) > before:
                 end, before = time.monotonic() + PATIENCE, len(reports)
             time.sleep(0.1)

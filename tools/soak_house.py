@@ -35,7 +35,8 @@ class Service:
         self._clock = folder / "clock"
         self.set_clock(0)
         self._environment = {**os.environ, "LD_PRELOAD": str(library), "WALL_CLOCK": str(self._clock)}
-        self._log = (folder / "log").open("wb")
+        self._log_path = folder / "log"
+        self._log = self._log_path.open("wb")
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -44,6 +45,13 @@ class Service:
         return subprocess.Popen(
             [*command, *options], stdout=self._log, stderr=self._log, env=self._environment, start_new_session=True
         )
+
+    def check(self) -> None:
+        """Raise RuntimeError, with the end of its log, if it ended by itself."""
+        code = self.process.poll()
+        if code is not None:
+            log = self._log_path.read_text()[-2000:]
+            raise RuntimeError(f"expected a running service, got an end with {code}: {log}")
 
     def set_clock(self, offset: int) -> None:
         """Let the service's clock of the wall be off by so many seconds; it stays the same file, which is mapped."""

@@ -12,7 +12,6 @@ from typing import Any
 from edge_mdda import terminal
 from edge_mdda.assessor import Settings
 from edge_mdda.errors import ParameterError
-from edge_mdda.report import printable
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,8 @@ class _Stop:
 
 
 def _say(report: dict[str, Any], as_json: bool) -> None:
-    """Say that an image is done; without --json no more than that, since a service's output is the system's log."""
+    """Say that an image is done: on standard error no more than that, since it is the system's log of a service."""
     if as_json:
         terminal.say(json.dumps(report, allow_nan=False))
     elif "raw" in report:  # a failure was complained of
-        terminal.say(f"{printable(report['image'])}: reported, {report['milliseconds']['total']:.0f} ms")
+        terminal.complain(f"{report['image']}: reported, {report['milliseconds']['total']:.0f} ms")
