@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import typer
 
 import edge_mdda
-from edge_mdda import command_line_device, interpreter, places, terminal
+from edge_mdda import command_line_device, command_line_models, interpreter, terminal
 from edge_mdda.assessor import Settings
-from edge_mdda.commands import bundles
 from edge_mdda.commands import classify as classification
 from edge_mdda.commands import purify as purification
 from edge_mdda.commands import warmup as warming
@@ -47,8 +46,6 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 # Without rich: importing it for the help text would take as long as the rest.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-models = typer.Typer(add_completion=False, rich_markup_mode=None, help="Install signed model bundles, and go back.")
-app.add_typer(models, name="model")
 
 Preset = Annotated[str, typer.Option(metavar="NAME", help=f"Parameters to start from: {', '.join(PRESETS)}.")]
 Sigma = Annotated[float | None, typer.Option(metavar="NUMBER", help="Strength of the noise, in [0, 1].")]
@@ -82,13 +79,6 @@ Coverage = Annotated[
 Model = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Model bundle to use instead of the installed one, or the shipped one."),
-]
-StoreFolder = Annotated[
-    Path, typer.Option(metavar="FOLDER", envvar=places.STORE_VARIABLE, help="Where bundles are installed.")
-]
-Keys = Annotated[
-    Path,
-    typer.Option(metavar="FOLDER", envvar=places.KEYS_VARIABLE, help="Trusted public keys: NAME.pub, PEM."),
 ]
 Runtime = Annotated[
     str, typer.Option(metavar="NAME", help=f"auto (the first installed), {' or '.join(interpreter.RUNTIMES)}.")
@@ -259,46 +249,7 @@ def warmup() -> Job:
     return warming.run
 
 
-@models.command("install", epilog=_EXIT_CODES)
-def model_install(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A model bundle's folder, signed.")],
-    store: StoreFolder = places.STORE,
-    keys: Keys = places.KEYS,
-    runtime: Runtime = "auto",
-) -> Job:
-    """Check a bundle's signature and files, try it on a picture, and use it from now on.
-
-    What fails leaves the bundle in use as it is, and so does a power cut. Services use it once they are restarted.
-    """
-    interpreter.check_options(runtime, None)
-    return partial(bundles.install, bundle, store, keys, runtime)
-
-
-@models.command("list", epilog=_EXIT_CODES)
-def model_list(store: StoreFolder = places.STORE, keys: Keys = places.KEYS) -> Job:
-    """Show the bundles there are: in use, before it, and shipped."""
-    return partial(bundles.show, store, keys)
-
-
-@models.command("verify", epilog=_EXIT_CODES)
-def model_verify(
-    bundle: Annotated[
-        Path | None,
-        typer.Argument(metavar="[BUNDLE]", help="A signed bundle; by default all there are."),
-    ] = None,
-    store: StoreFolder = places.STORE,
-    keys: Keys = places.KEYS,
-) -> Job:
-    """Check signatures and hashes; the shipped bundle has no signature but the package's own."""
-    return partial(bundles.verify, bundle, store, keys)
-
-
-@models.command("rollback", epilog=_EXIT_CODES)
-def model_rollback(store: StoreFolder = places.STORE, keys: Keys = places.KEYS) -> Job:
-    """Use the bundle before the one in use again."""
-    return partial(bundles.rollback, store, keys)
-
-
+app.add_typer(command_line_models.app, name="model")
 app.add_typer(command_line_device.app)
 
 
