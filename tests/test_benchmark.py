@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("skimage", reason="needs scikit-image (the benchmark extra)")
 from edge_mdda import PAPER_LARGE, PAPER_SMALL, Parameters, purify
 from tests.conftest import draw
-from tools import benchmark
+from tools import benchmark, roofline
 from tools import scikit_image_pipeline as pipeline
 
 
@@ -78,3 +78,15 @@ def test_only_a_ratio_that_fell_beyond_its_spread_is_a_regression(median, larges
     found = benchmark.regressions(now, before)
     gone = "gone: expected about 1.0, got no such ratio"
     assert found == (["edge: expected about 20.0, got 9.0", gone] if lost else [gone])
+
+
+@pytest.mark.parametrize(("gain", "lost"), [(1.8, True), (0.9, False)])
+def test_where_a_second_thread_brings_less_two_threads_may_be_slower(gain, lost):
+    two, one = "edge, 2 threads against edge, 1 thread", "edge, 1 thread against another"
+    before = {name: {"median": 1.8, "min": 1.7, "max": 1.9} for name in (two, one)}
+    after = {name: {"median": 1.0, "min": 0.9, "max": 1.1} for name in (two, one)}
+    found = benchmark.regressions(
+        {"times_faster": after, "roofline": {roofline.TWO_THREADS: gain}},
+        {"times_faster": before, "roofline": {roofline.TWO_THREADS: 1.8}},
+    )
+    assert found == [f"{name}: expected about 1.8, got 1.0" for name in ([two, one] if lost else [one])]

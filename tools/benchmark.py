@@ -214,15 +214,20 @@ def markdown(report: dict[str, Any]) -> str:
 def regressions(now: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
     """The ratios that are gone or fell beyond their spread: lines that say so. Seconds are not compared.
 
-    A ratio fell when its median is below the smallest of the earlier rounds and its largest is below their median.
+    A ratio fell when its median is below the smallest of the earlier rounds and its largest is below their median. Of
+    work with two threads less is expected where the machine's own gain from a second thread is less than it was: a
+    neighbour has the core.
     """
+    gains = [report.get("roofline", {}).get(roofline.TWO_THREADS, 1.0) for report in (now, earlier)]
+    left = min(1.0, gains[0] / gains[1])
     lost = []
     for name, before in earlier["times_faster"].items():
         after = now["times_faster"].get(name)
+        part = left if ", 2 threads against" in name else 1.0
         if after is None:
             lost.append(f"{name}: expected about {before['median']:.1f}, got no such ratio")
-        elif after["median"] < before["min"] and after["max"] < before["median"]:
-            lost.append(f"{name}: expected about {before['median']:.1f}, got {after['median']:.1f}")
+        elif after["median"] < part * before["min"] and after["max"] < part * before["median"]:
+            lost.append(f"{name}: expected about {part * before['median']:.1f}, got {after['median']:.1f}")
     return lost
 
 

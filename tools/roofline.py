@@ -32,6 +32,7 @@ BYTES = 15 * 4
 SIDE, ITERATIONS = 448, (4, 10)  # the largest planes of a 224 × 224 image; two counts, whose difference is iterations
 REPEATS = 15
 CHAINS = 32  # dependent multiply-adds on each value of the FMA loop
+TWO_THREADS = "two threads of multiply-adds against one"
 
 
 # Each loop goes `times` over its values, so that the call itself does not count.
@@ -123,5 +124,5 @@ def measure() -> dict[str, float]:
         "TV kernel, ns a pixel and iteration": iteration,
         "TV kernel, percent of the roofline": 100 * max(bounds.values()) / iteration,
         "noise, ns a sample": noise,
-        "two threads of multiply-adds against one": scaling(),
+        TWO_THREADS: scaling(),
     }
