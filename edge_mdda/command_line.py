@@ -148,14 +148,7 @@ def classify(
 ) -> Job:
     """Classify images as they came and purified, and say which answer to take, if any."""
     options = classification.Options(
-        settings=Settings(
-            parameters=_parameters(context.params),
-            purify=_mode(purify, no_purify),
-            coverage=percent(coverage) / 100,
-            model=model,
-            runtime=runtime,
-            threads=threads,
-        ),
+        settings=_settings(context.params),
         seed=seed,
         json=json,
         save_purified=save_purified,
@@ -225,14 +218,7 @@ def watch(
     ends it after the image at hand.
     """
     options = watching.Options(
-        settings=Settings(
-            parameters=_parameters(context.params),
-            purify=_mode(purify, False),
-            coverage=percent(coverage) / 100,
-            model=model,
-            runtime=runtime,
-            threads=threads,
-        ),
+        settings=_settings(context.params),
         out=out,
         keep=keep,
         backlog=backlog,
@@ -251,6 +237,22 @@ def warmup() -> Job:
 
 app.add_typer(command_line_models.app, name="model")
 app.add_typer(command_line_device.app)
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    """What `classify` and `watch` have in common.
+
+    Raises:
+        ParameterError: a value is out of its range.
+    """
+    return Settings(
+        parameters=_parameters(options),
+        purify=_mode(options["purify"], options.get("no_purify", False)),
+        coverage=percent(options["coverage"]) / 100,
+        model=options["model"],
+        runtime=options["runtime"],
+        threads=options["threads"],
+    )
 
 
 def _parameters(options: dict[str, Any]) -> Parameters:

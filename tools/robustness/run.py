@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tools import benchmark, dataset
+from tools import dataset
+from tools.machine import machine
 from tools.robustness import attacks as attack_table
 from tools.robustness import cluster, corruptions, defences, plan, universal, work
 from tools.robustness.plan import CLEAN, UNIVERSAL, Craft
@@ -101,7 +102,7 @@ def main(
                 advance(done, len(lacking))
         finally:
             if done:
-                store.add_run(command(sys.argv[1:]), benchmark.machine(), time.perf_counter() - started, done)
+                store.add_run(command(sys.argv[1:]), machine(), time.perf_counter() - started, done)
             store.close()
     typer.echo(f"{done} of {len(lacking)} jobs done, {len(pictures)} images, in {time.perf_counter() - started:.0f} s")
     if failures:
