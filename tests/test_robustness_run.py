@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import sqlite3
@@ -15,12 +16,13 @@ pytestmark = pytest.mark.workstation
 for library in ("art", "distributed", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
     pytest.importorskip(library, reason="needs the robustness extra")
 
+import torch  # noqa: E402
 import typer  # noqa: E402
 
 from edge_mdda import image  # noqa: E402
 from tests import laboratory  # noqa: E402
 from tests.conftest import draw  # noqa: E402
-from tools import dataset  # noqa: E402
+from tools import checkpoint, dataset  # noqa: E402
 from tools.robustness import cluster, plan, results, run, universal, work  # noqa: E402
 from tools.robustness.store import Answer, Store, key_of  # noqa: E402
 
@@ -225,6 +227,21 @@ def test_the_command_runs_what_is_missing_and_records_how(data, victims, tmp_pat
     assert recorded == [("python -m tools.robustness run --limit 2", 2)] * 2
 
 
+def test_only_the_models_that_are_named_are_asked(data, victims, tmp_path):
+    given = options(data, victims[0], tmp_path, model=[f"one={victims[0].path}", f"two={victims[1].path}"])
+    run.main(**given, ask=["two"], repetitions=1, workers=1, scheduler=None)
+    store = Store(tmp_path)
+    meanings = [json.loads(row[-1]) for row in store.database.execute("select * from settings")]
+    store.close()
+    assert {each["victim_name"] for each in meanings if "victim_name" in each} == {"two"}
+
+
+def test_a_network_without_its_batch_norms_is_the_same_function(victims):
+    images = torch.rand(1, 3, 64, 64)
+    whole = checkpoint.read_victim(victims[0].path)
+    assert torch.allclose(victims[0].network(images), whole(images), atol=1e-4)
+
+
 def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path, capsys, monkeypatch):
     given = options(data, victims[0], tmp_path, attacks="fgsm")
     craft, tried = work.craft, []
@@ -250,7 +267,8 @@ def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path
     [
         ({"model": ["small"]}, "expected a model as NAME=PATH"),
         ({"model": ["small=none.ckpt"]}, "which does not exist"),
-        ({"source": ["large"]}, "expected checkpoints among the models as sources, got large"),
+        ({"source": ["large"]}, "expected checkpoints as sources named by --model, got large"),
+        ({"ask": ["large"]}, "expected models to ask named by --model, got large"),
         ({"attacks": "bmi"}, "expected an attack out of"),
         ({"defence_names": "blur"}, "expected a defence out of"),
         ({"epsilons": "much"}, "expected radii as whole numbers in 1…255"),

@@ -56,6 +56,9 @@ def main(
     source: Annotated[
         list[str] | None, typer.Option(help="Names of the checkpoints whose gradients are used, all by default.")
     ] = None,
+    ask: Annotated[
+        list[str] | None, typer.Option(help="Names of the models that are asked about each example, all by default.")
+    ] = None,
     epsilons: Annotated[str, typer.Option(help="Radii of the L∞ ball in 1/255.")] = "2,4,8",
     split: Annotated[str, typer.Option(help=f"One of {', '.join(dataset.SPLITS)}.")] = "test",
     limit: Annotated[int | None, typer.Option(help="Only so many images, in a fixed random order.", min=1)] = None,
@@ -67,10 +70,8 @@ def main(
     """Craft what the store lacks, and ask the victims about it."""
     with refused():
         victims = [Victim.parse(text) for text in model]
-        sources = [victim for victim in victims if victim.differentiable and (not source or victim.name in source)]
-        unknown = set(source or ()) - {victim.name for victim in sources}
-        if unknown:
-            raise ValueError(f"expected checkpoints among the models as sources, got {', '.join(sorted(unknown))}")
+        sources = _named(source, [victim for victim in victims if victim.differentiable], "checkpoints as sources")
+        asked = _named(ask, victims, "models to ask")
         if not all(text.isdecimal() and 0 < int(text) <= 255 for text in epsilons.split(",")):
             raise ValueError(f"expected radii as whole numbers in 1…255 joined by commas, got {epsilons!r}")
         radii = [int(text) for text in epsilons.split(",")]
@@ -78,19 +79,19 @@ def main(
         for name in known:
             defences.read(name)
         chosen = plan.expand(attacks, ATTACK_GROUPS)
-        crafts = plan.crafts(chosen, victims, sources, known, radii)
+        crafts = plan.crafts(chosen, asked, sources, known, radii)
         sides = {victim.side for victim in victims}
         if len(sides) != 1:
             raise ValueError(f"expected models of one image size, got {', '.join(map(str, sorted(sides)))}")
         pictures = plan.pictures(data, split, limit, *sides)
         store = Store(folder)
     store.add_images((picture.digest, split, picture.label) for picture in pictures)
-    store.describe(plan.meanings(crafts, victims, known, repetitions))
+    store.describe(plan.meanings(crafts, asked, known, repetitions))
     started, done = time.perf_counter(), 0
     failures: list[work.Failure] = []
     with cluster.connect(workers, scheduler) as client, _progress() as advance:
         make_universal(store, data, crafts, *sides)
-        lacking = list(plan.missing(store, pictures, crafts, victims, known, repetitions))
+        lacking = list(plan.missing(store, pictures, crafts, asked, known, repetitions))
         try:
             for outcome in cluster.spread(work.attempt, plan.jobs(store, lacking), client):
                 if isinstance(outcome, work.Failure):
@@ -108,6 +109,14 @@ def main(
     if failures:
         typer.echo(f"{len(failures)} jobs failed, see above; another run tries them again", err=True)
         raise typer.Exit(1)
+
+
+def _named(names: list[str] | None, models: list[Victim], what: str) -> list[Victim]:
+    """The models of these names, all without names."""
+    unknown = set(names or ()) - {model.name for model in models}
+    if unknown:
+        raise ValueError(f"expected {what} named by --model, got {', '.join(sorted(unknown))}")
+    return [model for model in models if not names or model.name in names]
 
 
 def make_universal(store: Store, data: Path, crafts: list[Craft], side: int) -> None:

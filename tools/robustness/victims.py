@@ -14,7 +14,7 @@ from torch import nn
 
 from edge_mdda import Classifier
 from edge_mdda.calibration import Calibration
-from tools import checkpoint, dataset, evaluate
+from tools import checkpoint, dataset, evaluate, network, rounding
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ class Victim:
 
 @functools.cache
 def _network(path: Path) -> nn.Module:
-    return checkpoint.read_victim(path).requires_grad_(False).to(memory_format=torch.channels_last)
+    trained = checkpoint.read_victim(path)
+    # The same function with its batch norms folded: a third less time for a pass and its gradient.
+    folded = rounding.fold(trained) if isinstance(trained, network.MobileNetV2) else trained
+    return folded.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 @functools.cache
