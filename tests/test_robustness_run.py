@@ -239,7 +239,8 @@ def test_only_the_models_that_are_named_are_asked(data, victims, tmp_path):
 def test_a_network_without_its_batch_norms_is_the_same_function(victims):
     images = torch.rand(1, 3, 64, 64)
     whole = checkpoint.read_victim(victims[0].path)
-    assert torch.allclose(victims[0].network(images), whole(images), atol=1e-4)
+    expected = whole(images)
+    assert torch.allclose(victims[0].network(images), expected, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path, capsys, monkeypatch):
