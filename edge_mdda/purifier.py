@@ -6,7 +6,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from edge_mdda import image, whole_planes
 from edge_mdda.errors import ImageError, ParameterError
-from edge_mdda.kernels import mdda
+from edge_mdda.kernels import mdda, meeting
 from edge_mdda.limits import MIN_SIDE
 from edge_mdda.parameters import EDGE, Parameters
-from edge_mdda.workspace import CHANNELS, Mixture, Workspace
+from edge_mdda.workspace import CHANNELS, Workspace
 
 MAX_THREADS = 64
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
@@ -28,7 +28,8 @@ class Purifier:
 
     May be shared between threads: a lock lets one image through at a time, since one image already uses all threads.
     Memory is 128 bytes a pixel of the image for the buffers of the default scales (two, each 3 channels of float32 on
-    1 + 4 + 1/4 + 1/16 times the pixels); nothing is allocated for a second image of the same size when `out` is given.
+    1 + 4 + 1/4 + 1/16 times the pixels); nothing is allocated for a second image of the same size when `out` is given
+    and both are contiguous.
 
     Args:
         parameters: what to do.
@@ -36,7 +37,7 @@ class Purifier:
             does not depend on it.
         on_stage: called with the name of each stage that was finished, to measure them: load, then block for each
             block (resampling, averaging, noise and denoising in one), then aggregate, fuse and store. It must not call
-            `purify`, which is not done yet.
+            `purify`, which is not done yet. With it the threads part after each stage, which costs them some time.
 
     Raises:
         ParameterError: `threads` out of range.
@@ -47,7 +48,7 @@ class Purifier:
         parameters: Parameters = EDGE,
         *,
         threads: int | None = None,
-        on_stage: Callable[[str], object] = lambda stage: None,
+        on_stage: Callable[[str], object] | None = None,
     ):
         if threads is None:
             threads = min(4, len(os.sched_getaffinity(0)))
@@ -59,6 +60,9 @@ class Purifier:
         self._lock = threading.Lock()
         self._workspace: Workspace | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._counters = np.zeros(meeting.SIZE, np.int64)
+        #: Whether a block is one pass of the kernel; otherwise the kernel only mixes the scales.
+        self._blocks_in_kernel = parameters.channels != "joint" and parameters.solver != "split-bregman"
 
     def purify(self, pixels: Pixels, seed: int | None = None, out: Pixels | None = None) -> Pixels:
         """Purify one image.
@@ -85,23 +89,12 @@ class Purifier:
             out = np.empty_like(pixels)
         elif out.shape != pixels.shape or out.dtype != pixels.dtype:
             raise ImageError(f"expected out as {pixels.dtype} {pixels.shape}, got {out.dtype} {out.shape}")
+        contiguous = np.ascontiguousarray(pixels)
+        result = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
         with self._lock:
-            workspace = self._prepare(*pixels.shape[:2])
-            planes, spare = workspace.buffers
-            keys = workspace.noise_keys(seed, self.parameters.blocks)
-            self._load(workspace, pixels, planes)
-            self._on_stage("load")
-            mixture = workspace.build
-            for block in range(self.parameters.blocks):
-                self._block(workspace, mixture, keys[block], planes, spare)
-                planes, spare, mixture = spare, planes, workspace.aggregate
-                self._on_stage("block")
-            self._mix(workspace, mixture, planes, spare)
-            self._on_stage("aggregate")
-            self._mix(workspace, workspace.fuse, spare, planes, clip=True)
-            self._on_stage("fuse")
-            self._store(workspace, planes, out)
-            self._on_stage("store")
+            self._purify(self._prepare(*pixels.shape[:2]), contiguous, seed, result)
+        if result is not out:
+            out[:] = result
         return out
 
     def _prepare(self, height: int, width: int) -> Workspace:
@@ -110,76 +103,91 @@ class Purifier:
             self._workspace = Workspace(height, width, self.parameters, self.threads)
         return self._workspace
 
-    def _load(self, workspace: Workspace, pixels: NDArray[Any], planes: NDArray[np.float32]) -> None:
-        for plane in workspace.image_planes:
-            if pixels.dtype == np.uint8:
-                np.divide(pixels[..., plane.channel], np.float32(255), out=plane.of(planes))
-            else:
-                np.copyto(plane.of(planes), pixels[..., plane.channel])
+    def _purify(self, workspace: Workspace, pixels: NDArray[Any], seed: int, out: NDArray[Any]) -> None:
+        """All stages: in one go, or one by one where each is to be measured, or where blocks are not the kernel's."""
+        blocks = self.parameters.blocks
+        keys = workspace.noise_keys(seed, blocks)
+        names = ("load", *("block",) * blocks, "aggregate", "fuse", "store")
+        if self._on_stage is None and self._blocks_in_kernel:
+            spans = [(0, len(names))]
+        else:
+            spans = [(stage, stage + 1) for stage in range(len(names))]
+        for first, last in spans:
+            self._run(lambda part: self._stages(workspace, first, last, keys, pixels, out, part))  # noqa: B023
+            if names[first] == "block" and not self._blocks_in_kernel:
+                self._denoise(workspace, keys[first - 1], workspace.buffers[first % 2])
+            if self._on_stage is not None:
+                self._on_stage(names[first])
 
-    def _store(self, workspace: Workspace, planes: NDArray[np.float32], out: NDArray[Any]) -> None:
-        for plane in workspace.image_planes:
-            result = plane.of(planes)
-            if out.dtype == np.uint8:
-                np.multiply(result, np.float32(255), out=result)
-                np.rint(result, out=result)
-            np.copyto(out[..., plane.channel], result, casting="unsafe")
-
-    def _mix(
+    def _stages(
         self,
         workspace: Workspace,
-        mixture: Mixture,
-        source: NDArray[np.float32],
-        target: NDArray[np.float32],
-        clip: bool = False,
-    ) -> None:
-        tables = mixture.sources, mixture.taps, mixture.weights
-        self._run(
-            lambda part: mdda.combine(source, *tables, clip, mixture.segments[part], workspace.rows[part, 5], target)
-        )
-
-    def _block(
-        self,
-        workspace: Workspace,
-        mixture: Mixture,
+        first: int,
+        last: int,
         keys: NDArray[np.uint32],
-        source: NDArray[np.float32],
-        target: NDArray[np.float32],
+        pixels: NDArray[Any],
+        out: NDArray[Any],
+        part: int,
     ) -> None:
-        """Bring all scales together, diffuse, denoise and project them: eq. 14, then eq. 8 to 12."""
-        parameters = self.parameters
-        if parameters.channels == "joint" or parameters.solver == "split-bregman":
-            self._mix(workspace, mixture, source, target)
-            self._run(
-                lambda part: whole_planes.diffuse_denoise(workspace, parameters, keys, part, self.threads, target)
-            )
-            return
-        tables = mixture.sources, mixture.taps, mixture.weights
-        sigma = np.float32(parameters.standard_deviation)
-        isotropic = parameters.total_variation == "isotropic"
-        self._run(
-            lambda part: mdda.diffuse_denoise(
-                source,
-                *tables,
+        """One thread's share of the stages `first` to `last` - 1: load, blocks, aggregate, fuse, store."""
+        parameters, blocks = self.parameters, len(keys)
+        own = workspace.fuse.segments[part]
+        if first == 0:
+            mdda.load(pixels, own, workspace.buffers[0])
+        a, b = max(first, 1) - 1, min(last, blocks + 3) - 1
+        if a < b:
+            mdda.purify(
+                a,
+                b,
+                (workspace.build.tables(part), workspace.aggregate.tables(part), workspace.fuse.tables(part)),
                 keys,
-                sigma,
+                np.float32(parameters.standard_deviation),
                 workspace.steps,
-                isotropic,
-                mixture.segments[part],
+                parameters.total_variation == "isotropic",
+                self._blocks_in_kernel,
                 workspace.rows[part],
-                target,
+                *workspace.buffers,
+                self._counters,
+                self.threads,
             )
+        if last == blocks + 4:
+            # What a thread stores it fused itself.
+            mdda.store(workspace.buffers[blocks % 2], own, out)
+
+    def _denoise(self, workspace: Workspace, keys: NDArray[np.uint32], planes: NDArray[np.float32]) -> None:
+        """Diffuse, denoise and project mixed scales with an optional solver."""
+        self._run(
+            lambda part: whole_planes.diffuse_denoise(workspace, self.parameters, keys, part, self.threads, planes)
         )
 
     def _run(self, work: Callable[[int], None]) -> None:
-        """Call work(0) … work(threads - 1) at the same time and wait for all."""
+        """Call work(0) … work(threads - 1) at the same time and wait for all; they may meet in the kernel."""
         if self.threads == 1:
             work(0)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads - 1, "edge-mdda")
-        others = [self._pool.submit(work, part) for part in range(1, self.threads)]
-        work(0)
+        counters = self._counters
+
+        def attend(part: int) -> None:
+            try:
+                work(part)
+            except BaseException:
+                counters[meeting.OVER] = meeting.CALLED_OFF
+                raise
+
+        others: list[Future[None]] = []
+        try:
+            others += (self._pool.submit(attend, part) for part in range(1, self.threads))
+            attend(0)
+        except BaseException:
+            # An interrupt may come between two lines: whoever waits for this thread is to be let go.
+            counters[meeting.OVER] = meeting.CALLED_OFF
+            raise
+        finally:
+            wait(others)
+            if counters[meeting.OVER] < 0:
+                self._counters = np.zeros(meeting.SIZE, np.int64)
         for other in others:
             other.result()
 
@@ -203,3 +211,4 @@ def warm_up() -> None:
         Parameters(blocks=1, iterations=1, channels="joint"),
     ):
         Purifier(parameters, threads=1).purify(pixels, seed=0)
+    Purifier(Parameters(blocks=0), threads=1).purify(np.zeros(pixels.shape, np.float32), seed=0)

@@ -41,6 +41,10 @@ class Mixture:
     weights: NDArray[np.float32]
     segments: list[Table]
 
+    def tables(self, part: int) -> mdda.Mixture:
+        """What the kernels take, for one thread."""
+        return self.sources, self.taps, self.weights, self.segments[part]
+
 
 class Workspace:
     """Buffers and job tables for one image size; a class because a Purifier reuses all of it for every image.

@@ -121,4 +121,4 @@ def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 def _cache() -> str:
     from edge_mdda.kernels import mdda
 
-    return os.environ.get("NUMBA_CACHE_DIR", str(Path(mdda.diffuse_denoise.stats.cache_path).parent))
+    return os.environ.get("NUMBA_CACHE_DIR", str(Path(mdda.purify.stats.cache_path).parent))

@@ -67,6 +67,26 @@ def test_every_stage_is_reported_when_it_is_done():
     assert stages == ["load", "block", "block", "aggregate", "fuse", "store"]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_stages_in_one_go_and_one_by_one_give_the_same_bits(threads):
+    pixels = np.rint(draw(53, 64) * 255).astype(np.uint8)
+    measured = Purifier(EDGE, threads=threads, on_stage=lambda stage: None)
+    np.testing.assert_array_equal(
+        Purifier(EDGE, threads=threads).purify(pixels, seed=2), measured.purify(pixels, seed=2)
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_image_need_not_be_contiguous(dtype):
+    pixels = (draw(64, 80) * (255 if dtype == np.uint8 else 1)).astype(dtype)
+    wide = np.zeros((64, 160, 3), dtype)
+    purifier = Purifier(EDGE, threads=2)
+    returned = purifier.purify(np.asfortranarray(pixels), 3, wide[:, ::2])
+    assert returned.base is wide
+    np.testing.assert_array_equal(wide[:, ::2], purifier.purify(pixels, 3))
+    assert not wide[:, 1::2].any()
+
+
 @pytest.mark.programs
 def test_the_seed_decides_in_another_process_too():
     image = draw(40, 40)

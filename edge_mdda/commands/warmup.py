@@ -16,5 +16,5 @@ def run() -> int:
     warm_up()
     seconds = time.perf_counter() - start
     # Numba keeps all files of a folder in one place: beside them, or in NUMBA_CACHE_DIR, or in the user's cache folder.
-    terminal.say(f"kernels ready in {seconds:.1f} s, kept in {mdda.diffuse_denoise.stats.cache_path}")
+    terminal.say(f"kernels ready in {seconds:.1f} s, kept in {mdda.purify.stats.cache_path}")
     return 0

@@ -92,7 +92,7 @@ def kernels() -> Finding:
     except Exception as error:
         mend = "give Numba a folder it may write to: NUMBA_CACHE_DIR=/var/cache/edge-mdda; no MemoryDenyWriteExecute"
         return PROBLEM, f"the kernels do not run: {' '.join(str(error).split())[:200]}", mend
-    return judge_cache(mdda.diffuse_denoise.stats, time.perf_counter() - start)
+    return judge_cache(mdda.purify.stats, time.perf_counter() - start)
 
 
 def judge_cache(stats: Any, seconds: float, may: Callable[[str, int], bool] = os.access) -> Finding:

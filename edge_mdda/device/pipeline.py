@@ -16,7 +16,7 @@ from edge_mdda.device.subject import Subject
 from edge_mdda.interpreter import Operator
 from edge_mdda.parameters import Parameters
 from edge_mdda.purifier import Purifier
-from edge_mdda.workspace import Mixture, Workspace
+from edge_mdda.workspace import Workspace
 
 #: Parts of a purification. A block does three of them in one pass over memory, see `_shares`.
 PARTS = ("load", "pyramid", "noise", "tv", "aggregation", "fuse", "store")
@@ -113,15 +113,12 @@ class _Laps:
 class _Mixing(Purifier):
     """A purifier whose blocks only bring the scales together: neither noise nor denoising."""
 
-    def _block(
-        self,
-        workspace: Workspace,
-        mixture: Mixture,
-        keys: NDArray[np.uint32],
-        source: NDArray[np.float32],
-        target: NDArray[np.float32],
-    ) -> None:
-        self._mix(workspace, mixture, source, target)
+    def __init__(self, parameters: Parameters, threads: int, on_stage: Callable[[str], object]):
+        super().__init__(parameters, threads=threads, on_stage=on_stage)
+        self._blocks_in_kernel = False
+
+    def _denoise(self, workspace: Workspace, keys: NDArray[np.uint32], planes: NDArray[np.float32]) -> None:
+        pass
 
 
 def _shares(parameters: Parameters, threads: int, unit: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """Numba kernels: loops only. A kernel takes arrays and numbers, writes into the array passed in, and checks nothing.
 
-No kernel file imports another of ours: Numba's disk cache does not see an edit across files. Nothing here uses
-fast-math: every operation is an IEEE float32 one in a fixed order, so `edge_mdda.reference` gives the same bits.
+No kernel file imports another of ours, but `mdda` `meeting`: Numba's disk cache does not see an edit across files, so
+whoever edits that one clears the cache. Nothing here uses fast-math: every operation is an IEEE float32 one in a fixed
+order, so `edge_mdda.reference` gives the same bits.
 """
 
 import atexit

@@ -20,13 +20,17 @@ iterations.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from edge_mdda.kernels.meeting import meet
+
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+Mixture = tuple[Integers, Integers, Floats, Integers]
 ZERO, ONE = np.float32(0), np.float32(1)
 TWO_LN2 = np.float32(2 * math.log(2))
 TURN = np.float32(2**-32)
@@ -392,6 +396,74 @@ def combine(
             else:
                 for j in range(width):
                     target[start + j] = total[j] * share
+
+
+@njit(cache=True, nogil=True)
+def load(pixels: NDArray[Any], segments: Integers, planes: Floats) -> None:
+    """Write the rows named by `segments`, planes of red, green and blue in this order, from an image.
+
+    pixels: (height, width, 3), contiguous, uint8, or float32 in [0, 1]. segments: as in `combine`.
+    """
+    whole = np.float32(255) if pixels.itemsize == 1 else ONE
+    for s in range(segments.shape[0]):
+        channel, offset, width = segments[s, 0] % 3, segments[s, 1], segments[s, 3]
+        for row in range(segments[s, 4], segments[s, 5]):
+            out = planes[offset + row * width : offset + (row + 1) * width]
+            for j in range(width):
+                out[j] = np.float32(pixels[row, j, channel]) / whole
+
+
+@njit(cache=True, nogil=True)
+def store(planes: Floats, segments: Integers, pixels: NDArray[Any]) -> None:
+    """The way back of `load`; uint8 is rounded to the nearest level, ties to even."""
+    for s in range(segments.shape[0]):
+        channel, offset, width = segments[s, 0] % 3, segments[s, 1], segments[s, 3]
+        for row in range(segments[s, 4], segments[s, 5]):
+            values = planes[offset + row * width : offset + (row + 1) * width]
+            for j in range(width):
+                if pixels.itemsize == 1:
+                    pixels[row, j, channel] = np.uint8(np.rint(values[j] * np.float32(255)))
+                else:
+                    pixels[row, j, channel] = values[j]
+
+
+@njit(cache=True, nogil=True)
+def purify(
+    first: int,
+    last: int,
+    mixtures: tuple[Mixture, Mixture, Mixture],
+    keys: NDArray[np.uint32],
+    sigma: np.float32,
+    steps: Floats,
+    isotropic: bool,
+    denoise: bool,
+    scratch: Floats,
+    planes: Floats,
+    spare: Floats,
+    counters: NDArray[np.int64],
+    threads: int,
+) -> None:
+    """Do one thread's share of the stages `first` to `last` - 1: a block for each of `keys`, then aggregate, then fuse.
+
+    The threads meet before each stage, since its rows are made of rows of the stage before that others wrote; when a
+    meeting is called off this returns at once. Stages read `planes` and write `spare`, then the other way round.
+
+    mixtures: to build, aggregate and fuse, each sources, taps and weights, as in `_sum_row`, and this thread's
+    segments. keys: uint32 (blocks, planes, 2). denoise: whether blocks do more than mixing. counters: as in
+    `meeting.meet`.
+    """
+    blocks = keys.shape[0]
+    for stage in range(first, last):
+        if threads > 1 and not meet(counters, threads):
+            return
+        source, target = (planes, spare) if stage % 2 == 0 else (spare, planes)
+        sources, taps, weights, segments = mixtures[0 if stage == 0 else 2 if stage > blocks else 1]
+        if denoise and stage < blocks:
+            diffuse_denoise(
+                source, sources, taps, weights, keys[stage], sigma, steps, isotropic, segments, scratch, target
+            )
+        else:
+            combine(source, sources, taps, weights, stage > blocks, segments, scratch[5], target)
 
 
 @njit(cache=True, nogil=True)
