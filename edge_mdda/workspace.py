@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from edge_mdda.parameters import Parameters
 CHANNELS = 3
 # What a row takes beside its pixels, in pixels: 170 in a block of PAPER_SMALL, 110 in one of EDGE (Zen 3).
 ROW_OVERHEAD = 128
+#: Of work for a thread, about.
+PIECES = 4
 Table = NDArray[np.int64]
 
 
@@ -32,9 +35,16 @@ class Plane:
         return buffer[self.offset : self.offset + self.height * self.width].reshape(self.height, self.width)
 
 
+#: Rows of a plane: the first, and the last + 1.
+Rows = tuple[Plane, int, int]
+
+
 @dataclass(frozen=True)
 class Mixture:
-    """Target planes as means of source planes: tables for all, a table of segments (rows to write) for each thread."""
+    """Target planes as means of source planes: tables for all, and tables of segments, rows to write.
+
+    Of segments there is one table for all threads, or one for each.
+    """
 
     sources: Table
     taps: Table
@@ -43,7 +53,7 @@ class Mixture:
 
     def tables(self, part: int) -> mdda.Mixture:
         """What the kernels take, for one thread."""
-        return self.sources, self.taps, self.weights, self.segments[part]
+        return self.sources, self.taps, self.weights, self.segments[part % len(self.segments)]
 
 
 class Workspace:
@@ -69,18 +79,19 @@ class Workspace:
 
         self.image_planes = [plane for plane in self.planes if plane.scale == 0]
         near = (-1, 0, 1) if parameters.own_scale else (-1, 1)
-        self.build = self._mixture(self.planes, lambda target, source: source.scale == 0, threads)
-        self.aggregate = self._mixture(self.planes, lambda target, s: s.scale - target.scale in near, threads)
-        self.fuse = self._mixture(self.image_planes, lambda target, source: True, threads)
+        cut = [pieces(self.planes, threads)]
+        self.build = self._mixture(cut, lambda target, source: source.scale == 0)
+        self.aggregate = self._mixture(cut, lambda target, s: s.scale - target.scale in near)
+        self.fuse = self._mixture(share(self.image_planes, threads), lambda target, source: True)
 
     def noise_keys(self, seed: int, blocks: int) -> NDArray[np.uint32]:
         """Keys of the planes' noise in each block: uint32 (blocks, planes, 2)."""
         return coefficients.noise_keys(seed, np.arange(blocks), *self._coordinates)
 
-    def _mixture(self, targets: list[Plane], wanted: Callable[[Plane, Plane], bool], threads: int) -> Mixture:
+    def _mixture(self, parts: list[list[Rows]], wanted: Callable[[Plane, Plane], bool]) -> Mixture:
         tables = _Tables()
         lines: dict[Plane, tuple[int, int]] = {}
-        for target in targets:
+        for target in dict.fromkeys(plane for part in parts for plane, _, _ in part):
             start = len(tables.sources)
             # The plane of the target's own size first: the kernel starts with it.
             for source in sorted(self.planes, key=lambda plane: plane.scale != target.scale):
@@ -95,7 +106,7 @@ class Workspace:
                 ],
                 8,
             )
-            for part in share(targets, threads)
+            for part in parts
         ]
         return Mixture(_table(tables.sources, 6), *tables.stacked(), segments)
 
@@ -132,12 +143,27 @@ class _Tables:
         return self._places[source, target]
 
 
-def share(planes: list[Plane], threads: int) -> list[list[tuple[Plane, int, int]]]:
-    """Cut the rows of planes into one run of equal work a thread: (plane, first row, last row + 1)."""
+def pieces(planes: list[Plane], threads: int) -> list[Rows]:
+    """Cut the rows of planes into pieces for threads that take one after the other, the largest first.
+
+    A thread that another program holds up takes fewer. Each cut costs a block twice its iterations in rows.
+    """
+    work = [plane.height * (plane.width + ROW_OVERHEAD) for plane in planes]
+    largest = sum(work) / (PIECES * threads)
+    cut: list[tuple[float, Rows]] = []
+    for plane, all_of_it in zip(planes, work, strict=True):
+        count = 1 if threads == 1 else max(1, round(all_of_it / largest))
+        edges = [plane.height * k // count for k in range(count + 1)]
+        cut += [(all_of_it / count, (plane, first, last)) for first, last in pairwise(edges)]
+    return [rows for _, rows in sorted(cut, key=lambda each: -each[0])]
+
+
+def share(planes: list[Plane], threads: int) -> list[list[Rows]]:
+    """Cut the rows of planes into one run of equal work a thread."""
     work = [plane.width + ROW_OVERHEAD for plane in planes]  # of a row
     total = sum(plane.height * row for plane, row in zip(planes, work, strict=True))
     cuts = [total * k / threads for k in range(threads + 1)]
-    parts: list[list[tuple[Plane, int, int]]] = [[] for _ in range(threads)]
+    parts: list[list[Rows]] = [[] for _ in range(threads)]
     done = 0
     for plane, row in zip(planes, work, strict=True):
         rows = [min(plane.height, max(0, round((cut - done) / row))) for cut in cuts]

@@ -25,9 +25,9 @@ def test_diffuse_denoise_equals_its_twin(shape, isotropic, sigma, iterations, mi
     keys = workspace.noise_keys(1, 1)[0]
     workspace.rows[:] = np.nan  # nothing may be read that was not written
     fast, slow = np.zeros_like(source), np.zeros_like(source)
-    for part in range(threads):
+    for part, segments in enumerate(jobs.segments):
         tables = source, jobs.sources, jobs.taps, jobs.weights
-        numbers = keys, np.float32(sigma), workspace.steps, isotropic, jobs.segments[part], workspace.rows[part]
+        numbers = keys, np.float32(sigma), workspace.steps, isotropic, segments, workspace.rows[part]
         mdda.diffuse_denoise(*tables, *numbers, fast)
         reference.diffuse_denoise(*tables, *numbers, slow)
     np.testing.assert_array_equal(fast, slow)
@@ -59,8 +59,8 @@ def test_combine_equals_its_twin(shape, scales, mixture, threads):
     workspace, source = prepare(shape, Parameters(scales=scales), threads)
     jobs = getattr(workspace, mixture)
     fast, slow = np.zeros_like(source), np.zeros_like(source)
-    for part in range(threads):
-        arguments = jobs.sources, jobs.taps, jobs.weights, True, jobs.segments[part], workspace.rows[part, 5]
+    for part, segments in enumerate(jobs.segments):
+        arguments = jobs.sources, jobs.taps, jobs.weights, True, segments, workspace.rows[part, 5]
         mdda.combine(source, *arguments, fast)
         reference.combine(source, *arguments, slow)
     np.testing.assert_array_equal(fast, slow)

@@ -41,6 +41,19 @@ def test_after_a_meeting_everybody_has_done_his_step(threads):
         assert all(least >= time + 1 for time, least in enumerate(seen))
 
 
+def test_each_piece_of_work_is_taken_once_and_again_after_a_meeting():
+    counters = np.zeros(meeting.SIZE, np.int64)
+    assert [meeting.take(counters) for _ in range(3)] == [0, 1, 2]
+    assert meeting.meet(counters, 1)
+    taken: list[int] = []
+    workers = [threading.Thread(target=lambda: taken.extend(meeting.take(counters) for _ in range(200))) for _ in "abc"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(taken) == list(range(600))
+
+
 def test_nobody_comes_to_a_meeting_that_is_called_off():
     counters = np.zeros(meeting.SIZE, np.int64)
     counters[meeting.OVER] = meeting.CALLED_OFF

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from edge_mdda import EDGE, PAPER_LARGE, PAPER_SMALL, Parameters, Purifier, purify, reference
 from edge_mdda.errors import ImageError, ParameterError
-from edge_mdda.workspace import ROW_OVERHEAD, Workspace, share
+from edge_mdda.workspace import ROW_OVERHEAD, Workspace, pieces, share
 from tests.conftest import draw
 
 VARIANTS = [
@@ -59,6 +60,18 @@ def test_threads_share_every_row_once_and_work_alike(threads):
     assert rows == [(plane, row) for plane in planes for row in range(plane.height)]
     work = [sum((last - first) * (plane.width + ROW_OVERHEAD) for plane, first, last in part) for part in parts]
     assert max(work) - min(work) < 3 * (448 + ROW_OVERHEAD)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_pieces_hold_every_row_once_and_the_smallest_are_taken_last(threads):
+    planes = Workspace(224, 224, PAPER_SMALL, threads=1).planes
+    cut = pieces(planes, threads)
+    rows = sorted((plane.offset, row) for plane, first, last in cut for row in range(first, last))
+    assert rows == sorted((plane.offset, row) for plane in planes for row in range(plane.height))
+    work = [(last - first) * (plane.width + ROW_OVERHEAD) for plane, first, last in cut]
+    assert all(one > another - 2 * (448 + ROW_OVERHEAD) for one, another in itertools.pairwise(work))
+    assert work[0] < sum(work) / 3 / max(1, threads - 1)
+    assert threads > 1 or len(cut) == len(planes)
 
 
 def test_every_stage_is_reported_when_it_is_done():

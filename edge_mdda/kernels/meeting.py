@@ -14,8 +14,9 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Counters = NDArray[np.int64]
-#: Slots of a meeting, each on a cache line of its own: how many have come, and how many meetings are over.
-COME, OVER, SIZE = 0, 16, 32
+#: Slots, each on a cache line of its own: how many threads have come to a meeting, how many meetings are over, and how
+#: many pieces of work were taken since the last one.
+COME, OVER, TAKEN, SIZE = 0, 16, 32, 48
 #: In the slot `OVER`: nobody is to wait any more. Far below zero, where it stays if a last meeting is counted after it.
 CALLED_OFF = -(2**62)
 #: A thread asks so often before it lets another one have its processor.
@@ -64,6 +65,7 @@ def meet(counters: Counters, threads: int) -> bool:
         return False
     if _add(counters, COME, 1) == threads - 1:
         _add(counters, COME, -threads)
+        counters[TAKEN] = 0
         _add(counters, OVER, 1)
         return True
     asked = 0
@@ -74,3 +76,9 @@ def meet(counters: Counters, threads: int) -> bool:
         asked += 1
         if asked % PATIENCE == 0:
             _yield_processor()
+
+
+@njit(cache=True, nogil=True)
+def take(counters: Counters) -> int:
+    """The number of the next piece of work, from 0 after each meeting: each is given to one thread."""
+    return int(_add(counters, TAKEN, 1))
