@@ -29,7 +29,7 @@ PROCESSORS = 4
 #: The tests of everything that runs on a device, but for those that start programs: a guest cannot.
 TESTS = (
     *("assessment", "classifier", "image", "interpreter", "kernels", "model", "noise", "parameters", "purifier"),
-    *("reference", "report", "vectorised"),
+    *("meeting", "reference", "report", "vectorised"),
 )
 
 
