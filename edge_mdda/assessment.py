@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda import doubt
+from edge_mdda import doubt, quality
 from edge_mdda import image as gate
 from edge_mdda.classifier import Classifier
 from edge_mdda.judgement import COVERAGE, Mode, percent
 from edge_mdda.purifier import Purifier, draw_seed
 from edge_mdda.report import Report, Verdict
 
-STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference", "judge")
+STAGES = ("decode", "fit", "quality", "raw_inference", "purify", "purified_inference", "judge")
 
 
 def assess(
@@ -65,6 +65,9 @@ def assess(
     if fitted.dtype == np.uint8:
         unit /= np.float32(255)
     clock.lap("fit")
+    raw_pixels = gate.to_uint8(unit)
+    taken = quality.examine(raw_pixels)
+    clock.lap("quality")
     raw = _verdict(classifier, unit)
     clock.lap("raw_inference")
     purified = cleaned = None
@@ -73,7 +76,6 @@ def assess(
         clock.lap("purify")
         purified = _verdict(classifier, cleaned)
         clock.lap("purified_inference")
-    raw_pixels = gate.to_uint8(unit)
     judgement = doubt.judge(
         raw_pixels,
         raw.probabilities,
@@ -100,6 +102,7 @@ def assess(
         raw_pixels=raw_pixels,
         purified_pixels=None if cleaned is None else gate.to_uint8(cleaned),
         judgement=judgement,
+        quality=taken,
     )
 
 
