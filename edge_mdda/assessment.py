@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda import averaging, doubt, seeds
+from edge_mdda import averaging, doubt, quality, seeds
 from edge_mdda import image as gate
 from edge_mdda.classifier import Classifier
 from edge_mdda.errors import ParameterError
@@ -17,7 +17,7 @@ from edge_mdda.limits import MAX_SAMPLES
 from edge_mdda.purifier import Purifier, draw_seed
 from edge_mdda.report import Report, Verdict
 
-STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference", "judge")
+STAGES = ("decode", "fit", "quality", "raw_inference", "purify", "purified_inference", "judge")
 
 
 def assess(
@@ -73,6 +73,9 @@ def assess(
     if fitted.dtype == np.uint8:
         unit /= np.float32(255)
     clock.lap("fit")
+    raw_pixels = gate.to_uint8(unit)
+    taken = quality.examine(raw_pixels)
+    clock.lap("quality")
     raw = _verdict(classifier, unit)
     clock.lap("raw_inference")
     purified = cleaned = None
@@ -86,7 +89,6 @@ def assess(
             verdicts.append(_verdict(classifier, view))
             clock.lap("purified_inference")
         purified = averaging.mean(verdicts)
-    raw_pixels = gate.to_uint8(unit)
     judgement = doubt.judge(
         raw_pixels,
         raw.probabilities,
@@ -113,6 +115,7 @@ def assess(
         raw_pixels=raw_pixels,
         purified_pixels=None if cleaned is None else gate.to_uint8(cleaned),
         judgement=judgement,
+        quality=taken,
         samples=None if active is None else samples,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ from edge_mdda.report import Report
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edge_mdda.averaging import Lesion
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class Assessor:
             )
         return report, messages
 
-    def average(self, reports: Sequence[Report]) -> Report:
-        """One report on several frames of a lesion, the newest last: see `edge_mdda.averaging`."""
-        from edge_mdda.averaging import average
+    def lesion(self, frames: int) -> Lesion:
+        """What averages the reports on the last frames of a camera as long as they show one lesion."""
+        from edge_mdda.averaging import Lesion
 
-        return average(reports, self._classifier.bundle.calibration)
+        return Lesion(frames, self._classifier.bundle.calibration)

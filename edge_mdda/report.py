@@ -20,6 +20,8 @@ The JSON, schema "edge-mdda/report/1", is one object with these keys, all of the
     out_of_distribution
                    the same of the distance from how dermoscopic images look
     alarm          the same of the divergence between the two verdicts: whether the image looks attacked
+    quality        how well the image was taken, see `edge_mdda.quality`: {"measures": {name: number, larger is worse,
+                   …}, "warnings": [{"name": of a measure above its threshold, "message": what to do}, …]}
     seed           of the noise, a whole number in [0, 2⁶⁴) – more than a double holds; null where nothing was purified
     samples        how many purifications, each with noise of its own (`edge_mdda.seeds` derives theirs from the seed),
                    the purified probabilities are the mean of; null where nothing was purified
@@ -28,8 +30,8 @@ The JSON, schema "edge-mdda/report/1", is one object with these keys, all of the
     model          {"name": …, "sha256": of the .tflite file}
     runtime        "litert" or "tflite-runtime"
     threads        {"purify": threads of the purifier, null where nothing was purified; "inference": of the runtime}
-    milliseconds   wall time of {"decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total"};
-                   null for "purify" and "purified_inference" where nothing was purified
+    milliseconds   wall time of {"decode", "fit", "quality", "raw_inference", "purify", "purified_inference", "judge",
+                   "total"}; null for "purify" and "purified_inference" where nothing was purified
 
 "prediction_set", "uncertainty", "out_of_distribution" and "alarm" are null where the model's bundle has no calibration,
 or none for these parameters; so is the alarm where nothing was purified.
@@ -45,6 +47,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_mdda.judgement import NOT_DERMOSCOPIC, Judgement, Score
 from edge_mdda.parameters import Parameters
+from edge_mdda.quality import Quality
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +91,7 @@ class Report:
         raw_pixels: the image as it was classified, uint8 RGB (height, width, 3) of the model's size.
         purified_pixels: the purified image, the same.
         judgement: which verdict is the answer, and whether to trust it.
+        quality: how well the image was taken.
         samples: purifications that the purified verdict is the mean of, None where nothing was purified;
             `purified_pixels` is the first of them.
         frames: frames of a camera that both verdicts are the mean of; all else is the newest's.
@@ -107,6 +111,7 @@ class Report:
     raw_pixels: NDArray[np.uint8]
     purified_pixels: NDArray[np.uint8] | None
     judgement: Judgement
+    quality: Quality
     samples: int | None = 1
     frames: int = 1
 
@@ -135,6 +140,10 @@ class Report:
                 "purified": None if self.purified is None else _verdict_as_dict(self.purified),
                 "disagree": self.disagree,
                 **_judgement_as_dict(self.judgement, self.answer.top),
+                "quality": {
+                    "measures": {name: round(value, 6) for name, value in self.quality.measures.items()},
+                    "warnings": [asdict(warning) for warning in self.quality.warnings],
+                },
                 "seed": self.seed,
                 "samples": self.samples,
                 "frames": self.frames,
@@ -198,9 +207,9 @@ class Report:
         return finding, f"{origin}, seed {self.seed}"
 
     def advice(self) -> list[str]:
-        """What to make of it, in plain sentences, the most important first; none where nothing is calibrated."""
+        """What to make of it, in plain sentences, first how the image should have been taken."""
         judgement = self.judgement
-        lines = []
+        lines = [f"Image quality: {fault.message}." for fault in self.quality.warnings]
         if judgement.alarm and judgement.divergence is not None:
             score = judgement.divergence
             lines.append(

@@ -56,7 +56,7 @@ def test_json_holds_the_documented_keys_and_one_seed_gives_one_result(lesion: Pa
     assert set(report["parameters"]) == {field.name for field in fields(Parameters)}
     assert Parameters(**report["parameters"]) == EDGE
     assert report["model"] == {"name": model.load().name, "sha256": model.load().sha256}
-    stages = {"decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total"}
+    stages = {"decode", "fit", "quality", "raw_inference", "purify", "purified_inference", "judge", "total"}
     assert set(report["milliseconds"]) == stages
     assert all(value >= 0 for value in report["milliseconds"].values())
     assert image.decode(purified).shape == (model.load().height, model.load().width, 3)

@@ -10,10 +10,11 @@ import pytest
 
 from edge_mdda import EDGE, Parameters, Report, report
 from edge_mdda.judgement import Judgement, Score
+from edge_mdda.quality import Fault, Quality
 from edge_mdda.report import Verdict
 from edge_mdda.terminal import render
 
-STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total")
+STAGES = ("decode", "fit", "quality", "raw_inference", "purify", "purified_inference", "judge", "total")
 BEFORE = Verdict({"MEL": 0.7, "NV": 0.25, "BCC": 0.05})
 AFTER = Verdict({"MEL": 0.1, "NV": 0.85, "BCC": 0.05})
 JUDGED = Judgement(
@@ -25,6 +26,7 @@ JUDGED = Judgement(
     distance=Score(3.0, 6.5),
     divergence=Score(2.25, 1.5),
 )
+GOOD = Quality({"focus": 0.25, "glare": 0.0}, ())
 UNCALIBRATED = Judgement("always", "purified", 0.9, None, None, None, None)
 FOUND = Report(
     image="lesion.png",
@@ -41,6 +43,7 @@ FOUND = Report(
     raw_pixels=np.zeros((64, 64, 3), np.uint8),
     purified_pixels=np.full((64, 64, 3), 8, np.uint8),
     judgement=JUDGED,
+    quality=GOOD,
     samples=4,
     frames=3,
 )
@@ -79,6 +82,7 @@ class TestJson:
             "uncertainty": {"score": 0.45, "threshold": 0.5, "flag": False},
             "out_of_distribution": {"score": 3.0, "threshold": 6.5, "flag": False},
             "alarm": {"score": 2.25, "threshold": 1.5, "flag": True},
+            "quality": {"measures": {"focus": 0.25, "glare": 0.0}, "warnings": []},
             "seed": 2**64 - 1,
             "samples": 4,
             "frames": 3,
@@ -179,6 +183,15 @@ class TestAdvice:
         ]
         strange = replace(JUDGED, distance=Score(7.0, 6.5), divergence=Score(0.5, 1.5))
         assert replace(FOUND, judgement=strange).advice() == ["No answer: this does not look like a dermoscopic image."]
+
+    def test_it_says_first_how_the_image_should_have_been_taken(self) -> None:
+        poor = Quality({"focus": 0.5, "glare": 0.0}, (Fault("focus", "out of focus: focus again"),))
+        found = replace(FOUND, quality=poor)
+        assert found.advice() == ["Image quality: out of focus: focus again.", *FOUND.advice()]
+        assert json.loads(found.to_json())["quality"] == {
+            "measures": {"focus": 0.5, "glare": 0.0},
+            "warnings": [{"name": "focus", "message": "out of focus: focus again"}],
+        }
 
     def test_it_stands_in_the_table(self) -> None:
         text = " ".join(render(FOUND.to_table()).split())
