@@ -176,7 +176,7 @@ class Report:
             for _, verdict, colour in columns:
                 probability = verdict.probabilities[code]
                 bold = "bold" if code == verdict.top else ""
-                row.append(Text.assemble((f"{probability:6.1%} ", bold), (_bar(probability).ljust(_BAR), colour)))
+                row.append(Text.assemble((f"{probability:6.1%} ", bold), (bar(probability).ljust(_BAR), colour)))
             table.add_row(*row)
         finding, origin = self.summary()
         name = Text(printable(self.image or "image"), "bold")
@@ -239,7 +239,8 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _bar(probability: float) -> str:
+def bar(probability: float) -> str:
+    """A probability as a bar of up to 24 letters, to an eighth of one."""
     eighths = round(probability * _BAR * 8)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
