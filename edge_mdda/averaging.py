@@ -17,7 +17,7 @@ from edge_mdda.report import Report, Verdict
 SIDE = 8
 #: Frames less alike than this show different lesions. Chosen on `val` (`tools.averaging`): of two images of different
 #: lesions, 1 in 100 are more alike.
-LEAST_LIKENESS = 0.8
+LEAST_LIKENESS = 0.86
 
 
 def likeness(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:

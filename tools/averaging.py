@@ -145,18 +145,21 @@ def _mean(groups: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def measure_samples(
-    bundle: Bundle, known: Calibration, preset: str, images: doubt.Images, what: str, looks: int = MOST
+    bundle: Bundle, known: Calibration, preset: str, images: doubt.Images, what: str, threads: int | None = None
 ) -> list[dict[str, Any]]:
     """One image purified many times."""
     pixels, labels = images
     typer.echo(f"{what}, {preset}, samples", err=True)
-    logits = evaluate.classify(bundle, pixels, PRESETS[preset], seeds=looks, seeds_of=seeds.derive)
-    purified, raw = _probabilities(bundle, logits), _probabilities(bundle, evaluate.classify(bundle, pixels))
+    logits = evaluate.classify(bundle, pixels, PRESETS[preset], seeds=MOST, seeds_of=seeds.derive, threads=threads)
+    purified, raw = (
+        _probabilities(bundle, logits),
+        _probabilities(bundle, evaluate.classify(bundle, pixels, threads=threads)),
+    )
     return rows(raw, purified, labels, lambda *given: judged(known, preset, *given))
 
 
 def measure_frames(
-    bundle: Bundle, known: Calibration, preset: str, images: doubt.Images, what: str
+    bundle: Bundle, known: Calibration, preset: str, images: doubt.Images, what: str, threads: int | None = None
 ) -> list[dict[str, Any]]:
     """Many frames of one lesion, each purified once."""
     pixels, labels = images
@@ -164,10 +167,10 @@ def measure_frames(
     for number in range(MOST):
         typer.echo(f"{what}, {preset}, frame {number}", err=True)
         seen = film(pixels, number)
-        raw.append(evaluate.classify(bundle, seen)[0])
+        raw.append(evaluate.classify(bundle, seen, threads=threads)[0])
         # Seeds of its own for each frame, as the device draws them.
         seed_of = lambda position, count, number=number: seeds.derive(position, number + 1)[-1:]  # noqa: E731
-        purified.append(evaluate.classify(bundle, seen, PRESETS[preset], seeds_of=seed_of)[0])
+        purified.append(evaluate.classify(bundle, seen, PRESETS[preset], seeds_of=seed_of, threads=threads)[0])
     both = (_probabilities(bundle, np.stack(logits)) for logits in (raw, purified))
     return rows(*both, labels, lambda *given: judged(known, preset, *given))
 
@@ -180,6 +183,7 @@ def measure_attacks(
     images: doubt.Images,
     count: int,
     what: str,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """The same as samples, of some images under attack by one who does not know of the purification."""
     pixels, labels = images
@@ -188,7 +192,7 @@ def measure_attacks(
     for name in ATTACKS:
         levels, steps = doubt.ATTACKS[name]
         adversarial = attack.descend(network, pixels[order], labels[order], levels=levels, steps=steps)
-        found[name] = measure_samples(bundle, known, preset, (adversarial, labels[order]), f"{what}, {name}")
+        found[name] = measure_samples(bundle, known, preset, (adversarial, labels[order]), f"{what}, {name}", threads)
     return found
 
 
@@ -360,6 +364,9 @@ def main(
     frames: Annotated[int, typer.Option(help="Images of each split that frames are made of.", min=1)] = 200,
     paper: Annotated[int, typer.Option(help="Images of each split for paper-small.", min=1)] = 100,
     attacked: Annotated[int, typer.Option(help="Images of each split under each attack.", min=1)] = 100,
+    threads: Annotated[
+        int | None, typer.Option(help="Images at the same time, by default the processors allowed.", min=1)
+    ] = None,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds of the timing.", min=3)] = 15,
 ) -> None:
     """Measure what averaging brings, write it, draw it, and print the tables."""
@@ -376,7 +383,7 @@ def main(
         return pixels[chosen], labels[chosen]
 
     def table(measure: Callable[..., list[dict[str, Any]]], preset: str, split: str, used: doubt.Images) -> Part:
-        return lambda: {"images": len(used[1]), "rows": measure(bundle, known, preset, used, split)}
+        return lambda: {"images": len(used[1]), "rows": measure(bundle, known, preset, used, split, threads)}
 
     pixels = some("val", _LIKENESS_IMAGES)[0]
     parts: dict[str, Part] = {"likeness": lambda: measure_likeness(pixels)}
@@ -384,7 +391,7 @@ def main(
         parts[f"samples/edge/{split}"] = table(measure_samples, "edge", split, images[split])
     for split in SPLITS:
         parts[f"attacks/{split}"] = partial(
-            measure_attacks, bundle, known, "edge", network, images[split], attacked, split
+            measure_attacks, bundle, known, "edge", network, images[split], attacked, split, threads
         )
         parts[f"frames/edge/{split}"] = table(measure_frames, "edge", split, some(split, frames))
         parts[f"samples/paper-small/{split}"] = table(measure_samples, "paper-small", split, some(split, paper))
