@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda import doubt, quality
+from edge_mdda import colour_constancy, doubt, quality
 from edge_mdda import image as gate
 from edge_mdda.classifier import Classifier
 from edge_mdda.judgement import COVERAGE, Mode, percent
@@ -26,6 +27,8 @@ def assess(
     seed: int | None = None,
     purify: Mode | None = None,
     coverage: float = COVERAGE,
+    constant_colours: bool = False,
+    require_quality: bool = False,
     path: str | None = None,
 ) -> Report:
     """Classify an image as it came and purified, and judge which of the two to believe, if any.
@@ -40,6 +43,9 @@ def assess(
             that half of the report stays empty – or "auto", only where the attack alarm rings. By default "auto" if
             the model is calibrated for the purifier's parameters, otherwise "always".
         coverage: part of the images of each class that have it in their prediction set, 0.50 to 0.99 in whole per cent.
+        constant_colours: whether the image is classified as under the light that is usual in validation images, see
+            `edge_mdda.colour_constancy`.
+        require_quality: whether an image with a warning of `edge_mdda.quality` gets no answer.
         path: what the report calls the image.
 
     Raises:
@@ -64,9 +70,12 @@ def assess(
     unit: NDArray[np.float32] = fitted.astype(np.float32)
     if fitted.dtype == np.uint8:
         unit /= np.float32(255)
-    clock.lap("fit")
     raw_pixels = gate.to_uint8(unit)
+    clock.lap("fit")
     taken = quality.examine(raw_pixels)
+    if constant_colours:
+        raw_pixels = colour_constancy.relight(raw_pixels, quality.usual_light())
+        unit = raw_pixels / np.float32(255)
     clock.lap("quality")
     raw = _verdict(classifier, unit)
     clock.lap("raw_inference")
@@ -85,6 +94,7 @@ def assess(
         calibration=calibration,
         coverage=coverage,
     )
+    judgement = replace(judgement, poor_quality=require_quality and bool(taken.warnings))
     clock.lap("judge")
 
     return Report(
@@ -103,6 +113,7 @@ def assess(
         purified_pixels=None if cleaned is None else gate.to_uint8(cleaned),
         judgement=judgement,
         quality=taken,
+        constant_colours=constant_colours,
     )
 
 

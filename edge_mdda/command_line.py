@@ -31,6 +31,7 @@ _EXIT_CODES = """Exit codes:
   5    no TFLite runtime, or not the one asked for
   6    a result that could not be written
   7    with --exit-code: no answer for an image, or its attack alarm rings
+  8    with --require-quality: an image that was taken badly
   130  interrupted
 
 With several images the rest is finished first; the code is that of the first that failed."""
@@ -75,6 +76,15 @@ Purify = Annotated[
 Coverage = Annotated[
     float,
     typer.Option(metavar="PART", help="Part of each class's images with it in their prediction set, 0.50 to 0.99."),
+]
+ColourConstancy = Annotated[
+    bool,
+    typer.Option(
+        "--colour-constancy", help="Classify as under the light usual in dermoscopic images (shades of grey)."
+    ),
+]
+RequireQuality = Annotated[
+    bool, typer.Option("--require-quality", help="Give no answer for an image with a quality warning.")
 ]
 Model = Annotated[
     Path | None,
@@ -130,6 +140,8 @@ def classify(
     purify: Purify = None,
     no_purify: Annotated[bool, typer.Option("--no-purify", help="The same as --purify never.")] = False,
     coverage: Coverage = COVERAGE,
+    colour_constancy: ColourConstancy = False,
+    require_quality: RequireQuality = False,
     model: Model = None,
     runtime: Runtime = "auto",
     threads: Threads = None,
@@ -207,6 +219,8 @@ def watch(
     preset: Preset = "edge",
     purify: Purify = None,
     coverage: Coverage = COVERAGE,
+    colour_constancy: ColourConstancy = False,
+    require_quality: RequireQuality = False,
     model: Model = None,
     runtime: Runtime = "auto",
     threads: Threads = None,
@@ -251,6 +265,8 @@ def _settings(options: dict[str, Any]) -> Settings:
         coverage=percent(options["coverage"]) / 100,
         model=options["model"],
         runtime=options["runtime"],
+        constant_colours=options.get("colour_constancy", False),
+        require_quality=options.get("require_quality", False),
         threads=options["threads"],
     )
 
