@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda import averaging, doubt, quality, seeds
+from edge_mdda import averaging, colour_constancy, doubt, quality, seeds
 from edge_mdda import image as gate
 from edge_mdda.classifier import Classifier
 from edge_mdda.errors import ParameterError
@@ -29,6 +30,8 @@ def assess(
     purify: Mode | None = None,
     coverage: float = COVERAGE,
     samples: int = 1,
+    constant_colours: bool = False,
+    require_quality: bool = False,
     path: str | None = None,
 ) -> Report:
     """Classify an image as it came and purified, and judge which of the two to believe, if any.
@@ -46,6 +49,9 @@ def assess(
         samples: how often the image is purified, in [1, 64], each time with noise of its own (`edge_mdda.seeds`); the
             probabilities are averaged. The thresholds of the judgement are calibrated for one; `tools.averaging`
             measures what they do to more.
+        constant_colours: whether the image is classified as under the light that is usual in validation images, see
+            `edge_mdda.colour_constancy`.
+        require_quality: whether an image with a warning of `edge_mdda.quality` gets no answer.
         path: what the report calls the image.
 
     Raises:
@@ -72,9 +78,12 @@ def assess(
     unit: NDArray[np.float32] = fitted.astype(np.float32)
     if fitted.dtype == np.uint8:
         unit /= np.float32(255)
-    clock.lap("fit")
     raw_pixels = gate.to_uint8(unit)
+    clock.lap("fit")
     taken = quality.examine(raw_pixels)
+    if constant_colours:
+        raw_pixels = colour_constancy.relight(raw_pixels, quality.usual_light())
+        unit = raw_pixels / np.float32(255)
     clock.lap("quality")
     raw = _verdict(classifier, unit)
     clock.lap("raw_inference")
@@ -98,6 +107,7 @@ def assess(
         calibration=calibration,
         coverage=coverage,
     )
+    judgement = replace(judgement, poor_quality=require_quality and bool(taken.warnings))
     clock.lap("judge")
 
     return Report(
@@ -117,6 +127,7 @@ def assess(
         judgement=judgement,
         quality=taken,
         samples=None if active is None else samples,
+        constant_colours=constant_colours,
     )
 
 

@@ -28,6 +28,8 @@ class Settings:
         samples: purifications of each image whose probabilities are averaged, in [1, 64].
         model: the bundle's folder, None for the installed one (`edge_mdda.bundle_store.in_use`) or the shipped one.
         runtime: "auto", "litert" or "tflite-runtime".
+        constant_colours: whether images are classified as under the light of validation images.
+        require_quality: whether an image with a quality warning gets no answer.
         threads: of the purifier and the runtime, None for what each takes by itself.
     """
 
@@ -37,6 +39,8 @@ class Settings:
     samples: int = 1
     model: Path | None = None
     runtime: str = "auto"
+    constant_colours: bool = False
+    require_quality: bool = False
     threads: int | None = None
 
 
@@ -62,6 +66,8 @@ class Assessor:
         bundle = bundle_store.in_use() if settings.model is None else model.load(settings.model)
         self._coverage = settings.coverage
         self._samples = settings.samples
+        self._constant_colours = settings.constant_colours
+        self._require_quality = settings.require_quality
         self._purify = choose_mode(settings.purify, settings.parameters, bundle.calibration)
         with terminal.native_messages() as messages:
             self._classifier = Classifier(bundle, runtime=settings.runtime, threads=settings.threads)
@@ -93,6 +99,8 @@ class Assessor:
                 purify=self._purify,
                 coverage=self._coverage,
                 samples=self._samples,
+                constant_colours=self._constant_colours,
+                require_quality=self._require_quality,
             )
         return report, messages
 

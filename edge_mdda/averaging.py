@@ -64,6 +64,7 @@ def average(reports: Sequence[Report], calibration: Calibration | None) -> Repor
         calibration=calibration,
         coverage=newest.judgement.coverage,
     )
+    judgement = replace(judgement, poor_quality=newest.judgement.poor_quality)
     return replace(newest, raw=raw, purified=both, frames=len(reports), judgement=judgement)
 
 

@@ -14,12 +14,14 @@ from edge_mdda import command_line_device, command_line_live, command_line_model
 from edge_mdda.command_line_options import (
     Blocks,
     Channels,
+    ColourConstancy,
     Coverage,
     Iterations,
     Model,
     OwnScale,
     Preset,
     Purify,
+    RequireQuality,
     Runtime,
     Samples,
     Scales,
@@ -51,6 +53,7 @@ _EXIT_CODES = """Exit codes:
   5    no TFLite runtime, or not the one asked for
   6    a result that could not be written
   7    with --exit-code: no answer for an image, or its attack alarm rings
+  8    with --require-quality: an image that was taken badly
   130  interrupted
 
 With several images the rest is finished first; the code is that of the first that failed."""
@@ -114,6 +117,8 @@ def classify(
     no_purify: Annotated[bool, typer.Option("--no-purify", help="The same as --purify never.")] = False,
     coverage: Coverage = COVERAGE,
     samples: Samples = 1,
+    colour_constancy: ColourConstancy = False,
+    require_quality: RequireQuality = False,
     model: Model = None,
     runtime: Runtime = "auto",
     threads: Threads = None,
@@ -192,6 +197,8 @@ def watch(
     purify: Purify = None,
     coverage: Coverage = COVERAGE,
     samples: Samples = 1,
+    colour_constancy: ColourConstancy = False,
+    require_quality: RequireQuality = False,
     model: Model = None,
     runtime: Runtime = "auto",
     threads: Threads = None,

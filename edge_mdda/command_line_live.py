@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from edge_mdda.command_line_options import Coverage, Model, Preset, Purify, Runtime, Samples, Threads, settings_of
+from edge_mdda.command_line_options import (
+    ColourConstancy,
+    Coverage,
+    Model,
+    Preset,
+    Purify,
+    Runtime,
+    Samples,
+    Threads,
+    settings_of,
+)
 from edge_mdda.commands import live as living
 from edge_mdda.errors import ParameterError
 from edge_mdda.judgement import COVERAGE
@@ -70,6 +80,7 @@ def live(
     purify: Purify = None,
     coverage: Coverage = COVERAGE,
     samples: Samples = 1,
+    colour_constancy: ColourConstancy = False,
     model: Model = None,
     runtime: Runtime = "auto",
     threads: Threads = None,

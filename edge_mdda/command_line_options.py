@@ -51,6 +51,15 @@ Samples = Annotated[
         help=f"Purify each image so often, in [1, {MAX_SAMPLES}], with fresh noise, and average the probabilities.",
     ),
 ]
+ColourConstancy = Annotated[
+    bool,
+    typer.Option(
+        "--colour-constancy", help="Classify as under the light usual in dermoscopic images (shades of grey)."
+    ),
+]
+RequireQuality = Annotated[
+    bool, typer.Option("--require-quality", help="Give no answer for an image with a quality warning.")
+]
 Model = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Model bundle to use instead of the installed one, or the shipped one."),
@@ -78,6 +87,8 @@ def settings_of(options: dict[str, Any]) -> Settings:
         samples=samples,
         model=options["model"],
         runtime=options["runtime"],
+        constant_colours=options.get("colour_constancy", False),
+        require_quality=options.get("require_quality", False),
         threads=options["threads"],
     )
 

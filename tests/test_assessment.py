@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_mdda import Classifier, Parameters, Purifier, assess, doubt, image, seeds
+from edge_mdda import Classifier, Parameters, Purifier, assess, colour_constancy, doubt, image, quality, seeds
 from edge_mdda.errors import ImageError, ParameterError
 from tests.conftest import draw
 
@@ -127,6 +127,27 @@ def test_parameters_that_were_not_calibrated_are_used_but_not_for_auto() -> None
     assert report.judgement.distance is not None
     with pytest.raises(ParameterError, match="expected a model calibrated for these parameters"):
         assess(PICTURE, PURIFIER, CLASSIFIER, purify="auto")
+
+
+def test_quality_is_of_the_image_as_it_came() -> None:
+    report = assess(PICTURE, PURIFIER, CLASSIFIER, seed=3, constant_colours=True)
+    assert report.quality == quality.examine(PICTURE)
+    assert report.constant_colours
+
+
+def test_with_constant_colours_the_relit_image_is_classified() -> None:
+    relit = colour_constancy.relight(PICTURE, quality.usual_light())
+    report = assess(PICTURE, PURIFIER, CLASSIFIER, seed=3, constant_colours=True)
+    plain = assess(relit, PURIFIER, CLASSIFIER, seed=3)
+    assert np.array_equal(report.raw_pixels, relit)
+    assert (report.raw, report.purified) == (plain.raw, plain.purified)
+
+
+def test_an_image_with_a_warning_gets_no_answer_where_quality_is_required() -> None:
+    dark = PICTURE // 8
+    assert quality.examine(dark).warnings
+    assert assess(dark, PURIFIER, CLASSIFIER, seed=3, require_quality=True).judgement.poor_quality
+    assert not assess(dark, PURIFIER, CLASSIFIER, seed=3).judgement.poor_quality
 
 
 def test_a_coverage_out_of_range_is_refused() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
 
 from edge_mdda import Classifier, Purifier, assess, doubt, image
-from edge_mdda.averaging import average, mean
+from edge_mdda.averaging import LEAST_LIKENESS, Lesion, average, likeness, mean
 from edge_mdda.report import Verdict
 from tests.conftest import draw
 
@@ -54,3 +57,40 @@ def test_the_way_of_answering_is_kept(purify: str) -> None:
     assert both.judgement.purify == purify
     assert (both.purified is None) == (purify == "never")
     assert both.judgement.distance == report.judgement.distance
+
+
+class TestLesion:
+    """Another lesion begins another average; a trembling hand and changing light do not."""
+
+    ONE = image.to_uint8(draw(SIDE, SIDE))
+    OTHER = np.ascontiguousarray(ONE[::-1, ::-1])
+
+    def test_a_moved_and_brightened_picture_is_alike_and_another_one_is_not(self) -> None:
+        moved = np.clip(np.roll(self.ONE, 4, axis=(0, 1)).astype(int) + 12, 0, 255).astype(np.uint8)
+        assert likeness(self.ONE, self.ONE) == pytest.approx(1)
+        assert likeness(self.ONE, moved) > LEAST_LIKENESS
+        assert likeness(self.ONE, self.OTHER) < LEAST_LIKENESS
+
+    def test_a_picture_of_one_colour_is_like_nothing(self) -> None:
+        assert likeness(self.ONE, np.full_like(self.ONE, 90)) == 0
+
+    def test_the_last_frames_of_a_lesion_are_averaged(self) -> None:
+        lesion = Lesion(2, CALIBRATION)
+        reports = [assess(self.ONE, PURIFIER, CLASSIFIER, seed=seed) for seed in range(3)]
+        found = [lesion.add(report) for report in reports]
+        assert [report.frames for report in found] == [1, 2, 2]
+        assert found[2].purified == mean([report.purified for report in reports[1:] if report.purified is not None])
+
+    def test_another_lesion_begins_another_average(self) -> None:
+        lesion = Lesion(3, CALIBRATION)
+        one, other = (assess(picture, PURIFIER, CLASSIFIER, seed=1) for picture in (self.ONE, self.OTHER))
+        frames = [lesion.add(report).frames for report in (one, one, other, other, one)]
+        assert frames == [1, 2, 1, 2, 1]
+
+    def test_the_oldest_of_the_average_decides_so_that_a_slow_move_does_not_average_two_lesions(self) -> None:
+        steps = [np.roll(self.ONE, 12 * step, axis=(0, 1)) for step in range(5)]
+        assert min(likeness(before, after) for before, after in itertools.pairwise(steps)) > LEAST_LIKENESS
+        assert likeness(steps[0], steps[-1]) < LEAST_LIKENESS
+        lesion = Lesion(10, CALIBRATION)
+        frames = [lesion.add(assess(step, PURIFIER, CLASSIFIER, seed=1)).frames for step in steps]
+        assert 1 in frames[1:]

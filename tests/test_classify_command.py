@@ -125,6 +125,44 @@ def test_an_image_without_an_answer_has_an_exit_code_only_where_it_is_asked_for(
     assert "No answer: this does not look like a dermoscopic image" in run("classify", blank).stdout.decode()
 
 
+def test_an_image_taken_badly_is_warned_of_and_has_no_answer_only_where_quality_is_required(tmp_path: Path) -> None:
+    dark = tmp_path / "dark.png"
+    dark.write_bytes(image.encode_png(PICTURE // 8))
+    plain, required = (run("classify", dark, "--json", "--no-purify", *more) for more in ([], ["--require-quality"]))
+    assert (plain.returncode, required.returncode) == (0, 8)
+    for process in (plain, required):
+        (report,) = reports(process)
+        warnings = {each["name"]: each["message"] for each in report["quality"]["warnings"]}
+        assert "more light" in warnings["dark"]
+        assert ("poor quality" in report["answer"]["reasons"]) is (process is required)
+    assert report["answer"]["abstained"] is True
+    said = " ".join(run("classify", dark, "--no-purify", "--require-quality").stdout.decode().split())
+    assert "Image quality: too dark: give it more light." in said
+    assert "No answer: the image's quality is too poor" in said
+
+
+def test_a_good_image_has_its_answer_where_quality_is_required() -> None:
+    process = run("classify", "models/samples/lesion.png", "--json", "--no-purify", "--require-quality")
+    (report,) = reports(process)
+    assert process.returncode == 0
+    assert report["quality"]["warnings"] == []
+    assert "poor quality" not in report["answer"]["reasons"]
+
+
+def test_colour_constancy_takes_a_lamps_colour_away(tmp_path: Path) -> None:
+    lesion = image.decode((CHECKOUT / "models/samples/lesion.png").read_bytes())
+    (tmp_path / "a.png").write_bytes(image.encode_png(lesion))
+    (tmp_path / "b.png").write_bytes(image.encode_png((lesion * np.array([1.0, 0.8, 0.7])).astype(np.uint8)))
+
+    def distance(*options: str) -> float:
+        first, second = reports(run("classify", tmp_path, "--json", "--no-purify", *options))
+        assert first["colour_constancy"] is second["colour_constancy"] is bool(options)
+        verdicts = [report["raw"]["probabilities"] for report in (first, second)]
+        return sum(abs(verdicts[0][code] - verdicts[1][code]) for code in CLASSES)
+
+    assert distance("--colour-constancy") < distance() / 2
+
+
 def test_a_failed_image_has_the_exit_code_before_a_doubtful_one(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(image.encode_png(np.full((64, 64, 3), 128, np.uint8)))
     (tmp_path / "2.png").write_bytes(b"not an image")

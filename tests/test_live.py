@@ -194,7 +194,7 @@ class TestViews:
         lines = [line.split() for line in text.splitlines() if line.strip()]
         assert [line[:2] for line in lines[:2]] == [["NV", "75.0%"], ["MEL", "25.0%"]]
         assert len(lines[0][2]) == 18
-        assert lines[2] == "Answer: NV, as it came.".split()
+        assert lines[2] == ["Answer:", "NV,", "as", "it", "came."]
         assert "frame 7, 30 ms old" in text
         assert "Research software" in text
 

@@ -1,7 +1,8 @@
-"""The answer is to the newest frame; what was not looked at is counted; a lost camera is looked for until it is back."""
+"""Always the newest frame; what nobody took is counted; a lost camera is looked for until it is back."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -74,8 +75,8 @@ def test_a_camera_that_is_lost_is_looked_for_less_and_less_often_until_it_is_bac
     assert newest.trouble is None
     back.next()
     wait_until(lambda: (frame := newest.take(1)) is not None and frame.number == 1 and frame.pixels[0, 0, 0] == 2)
-    pauses = [after - before for before, after in zip(tried[1:], tried[2:], strict=False)]
-    assert pauses[0] >= 0.1
+    pauses = [after - before for before, after in itertools.pairwise(tried[1:])]
+    assert tried[1] - tried[0] >= 0.05
     assert min(pauses) >= 0.1
     back._wanted.release()
     newest.close()

@@ -83,6 +83,7 @@ class TestJson:
             "out_of_distribution": {"score": 3.0, "threshold": 6.5, "flag": False},
             "alarm": {"score": 2.25, "threshold": 1.5, "flag": True},
             "quality": {"measures": {"focus": 0.25, "glare": 0.0}, "warnings": []},
+            "colour_constancy": False,
             "seed": 2**64 - 1,
             "samples": 4,
             "frames": 3,
@@ -192,6 +193,19 @@ class TestAdvice:
             "measures": {"focus": 0.5, "glare": 0.0},
             "warnings": [{"name": "focus", "message": "out of focus: focus again"}],
         }
+
+    def test_where_good_quality_is_required_a_poor_one_is_a_reason(self) -> None:
+        poor = replace(JUDGED, poor_quality=True, divergence=Score(0.5, 1.5))
+        assert poor.reasons == ("poor quality",)
+        assert replace(FOUND, judgement=poor).advice()[0] == "No answer: the image's quality is too poor."
+        uncalibrated = replace(UNCALIBRATED, poor_quality=True)
+        assert (UNCALIBRATED.abstained, uncalibrated.abstained) == (None, True)
+        assert replace(FOUND, judgement=uncalibrated).advice() == ["No answer: the image's quality is too poor."]
+
+    def test_colour_constancy_is_noted(self) -> None:
+        relit = replace(FOUND, constant_colours=True)
+        assert json.loads(relit.to_json())["colour_constancy"] is True
+        assert "colour constancy" in relit.summary()[1]
 
     def test_it_stands_in_the_table(self) -> None:
         text = " ".join(render(FOUND.to_table()).split())
