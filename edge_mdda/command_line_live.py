@@ -31,7 +31,7 @@ _EXIT_CODES = """Exit codes:
   4    a model bundle that cannot be used
   5    no TFLite runtime, or not the one asked for
   6    a result that could not be written
-  8    no such camera or recording to begin with; one that is lost later is looked for until it is back
+  9    no such camera or recording to begin with; one that is lost later is looked for until it is back
   130  interrupted (Ctrl-C)
 
 Signals end it after the frame at hand, with all lines written and the camera released."""

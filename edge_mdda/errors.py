@@ -40,7 +40,7 @@ class OutputError(EdgeMddaError, OSError):
 class CameraError(EdgeMddaError):
     """A camera is not there, or gives no frames any more."""
 
-    exit_code = 8
+    exit_code = 9
 
 
 class InferenceError(EdgeMddaError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_mdda.camera import window
-from edge_mdda.camera.live import Found, Live, Sight
+from edge_mdda import image
+from edge_mdda.camera.live import Ask, Found, Live, Sight
 from edge_mdda.camera.newest import Frame, Newest
-from edge_mdda.camera.view import LineView, draw
+from edge_mdda.camera import view, window
+from edge_mdda.camera.view import LineView
 from edge_mdda.errors import CameraError, InferenceError
 from edge_mdda.terminal import render
+from tests.conftest import draw
 from tests.recordings import Scripted, grey
 
 FAULT = {"name": "focus", "message": "out of focus: focus again"}
@@ -56,7 +58,7 @@ class Recorder:
         pass
 
 
-def loop(newest: Newest, ask: Callable[[NDArray[np.uint8]], Found], seen: Recorder, gate: bool = True) -> Live:
+def loop(newest: Newest, ask: Ask, seen: Recorder, gate: bool = True) -> Live:
     return Live(
         "0",
         newest,
@@ -85,7 +87,7 @@ class Rolling:
 
 
 def test_a_camera_faster_than_the_answers_has_each_answer_to_its_newest_frame_and_the_rest_counted() -> None:
-    def slow(pixels: NDArray[np.uint8]) -> Found:
+    def slow(pixels: NDArray[np.uint8], average: bool) -> Found:
         time.sleep(0.03)
         return found()
 
@@ -110,7 +112,7 @@ def test_a_frame_that_was_taken_badly_gets_its_hint_and_no_answer() -> None:
     answers = iter([found([FAULT]), found()])
     seen = Recorder()
     newest = Newest(Rolling)
-    live = loop(newest, lambda pixels: next(answers), seen)
+    live = loop(newest, lambda pixels, average: next(answers), seen)
     live.run(count=1)
     newest.close()
     assert (live.counts.answered, live.counts.refused) == (1, 1)
@@ -122,10 +124,34 @@ def test_a_frame_that_was_taken_badly_gets_its_hint_and_no_answer() -> None:
     assert report["live"]["counts"] == {"answered": 1, "refused": 1, "failed": 0}
 
 
+def test_a_frame_that_moved_since_the_one_right_before_gets_none_and_is_not_averaged() -> None:
+    still = image.to_uint8(draw(112, 112))
+    camera, averaged = Scripted([still, still, np.roll(still, 20, axis=1)]), []
+    seen = Recorder()
+    newest = Newest(lambda: camera)
+
+    def ask(pixels: NDArray[np.uint8], average: bool) -> Found:
+        averaged.append(average)
+        return found()
+
+    live = loop(newest, ask, seen)
+    thread = threading.Thread(target=live.run)
+    thread.start()
+    for number in range(1, 4):
+        camera.next()
+        while live.counts.answered + live.counts.refused < number and thread.is_alive():
+            time.sleep(0.005)
+    camera._wanted.release()  # the end
+    thread.join(20)
+    assert averaged == [True, True, False]
+    assert (live.counts.answered, live.counts.refused) == (2, 1)
+    assert seen.sights[-1].sentences == ("No answer: smeared by movement: hold still and take it again.",)
+
+
 def test_without_the_gate_it_gets_an_answer() -> None:
     seen = Recorder()
     newest = Newest(Rolling)
-    loop(newest, lambda pixels: found([FAULT]), seen, gate=False).run(count=2)
+    loop(newest, lambda pixels, average: found([FAULT]), seen, gate=False).run(count=2)
     newest.close()
     assert len(seen.answers) == 2
 
@@ -133,7 +159,7 @@ def test_without_the_gate_it_gets_an_answer() -> None:
 def test_an_assessment_that_fails_costs_one_frame_and_is_told() -> None:
     outcomes: Iterator[Any] = iter([InferenceError("expected an answer, got a crash (SIGSEGV)"), found()])
 
-    def ask(pixels: NDArray[np.uint8]) -> Found:
+    def ask(pixels: NDArray[np.uint8], average: bool) -> Found:
         outcome = next(outcomes)
         if isinstance(outcome, Exception):
             raise outcome
@@ -153,15 +179,15 @@ def test_an_assessment_that_fails_costs_one_frame_and_is_told() -> None:
 
 def test_it_ends_with_the_recording_with_the_seconds_and_when_the_view_is_closed() -> None:
     seen = Recorder()
-    live = loop(Newest(lambda: Rolling(3)), lambda pixels: found(), seen)
+    live = loop(Newest(lambda: Rolling(3)), lambda pixels, average: found(), seen)
     live.run()
     assert 1 <= live.counts.answered <= 3
     start = time.monotonic()
     newest = Newest(Rolling)
-    loop(newest, lambda pixels: found(), Recorder()).run(seconds=0.1)
+    loop(newest, lambda pixels, average: found(), Recorder()).run(seconds=0.1)
     assert 0.1 <= time.monotonic() - start < 10
     closed = Recorder(leave=True)
-    loop(newest, lambda pixels: found(), closed).run()
+    loop(newest, lambda pixels, average: found(), closed).run()
     assert closed.answers == []
     newest.close()
 
@@ -171,7 +197,7 @@ def test_a_camera_that_is_lost_and_found_is_told_once_each() -> None:
     cameras = iter([lost, back])
     seen = Recorder()
     newest = Newest(lambda: next(cameras), pause=0.5)
-    live = loop(newest, lambda pixels: found(), seen)
+    live = loop(newest, lambda pixels, average: found(), seen)
     thread = threading.Thread(target=live.run)
     thread.start()
     lost.next()
@@ -190,7 +216,7 @@ FRAME = Frame(7, grey(90), 0.0, 0.0, 3)
 
 class TestViews:
     def test_a_terminal_gets_the_answers_classes_the_sentences_and_the_status(self) -> None:
-        text = render(draw(Sight(FRAME, found(), ("Answer: NV, as it came.",), "frame 7, 30 ms old")))
+        text = render(view.draw(Sight(FRAME, found(), ("Answer: NV, as it came.",), "frame 7, 30 ms old")))
         lines = [line.split() for line in text.splitlines() if line.strip()]
         assert [line[:2] for line in lines[:2]] == [["NV", "75.0%"], ["MEL", "25.0%"]]
         assert len(lines[0][2]) == 18
@@ -199,21 +225,21 @@ class TestViews:
         assert "Research software" in text
 
     def test_without_an_answer_there_are_no_classes(self) -> None:
-        text = render(draw(Sight(FRAME, None, ("No answer: hold still.",), "frame 7\x1b[2J")))
+        text = render(view.draw(Sight(FRAME, None, ("No answer: hold still.",), "frame 7\x1b[2J")))
         assert "%" not in text
         assert "No answer: hold still." in text
         assert "\x1b[2J" not in text
 
     def test_lines_say_each_answer_and_each_message_once(self) -> None:
         lines: list[str] = []
-        view = LineView(lines.append)
+        shown = LineView(lines.append)
         for sight in (
             Sight(FRAME, None, ("No answer: hold still.",), "frame 1"),
             Sight(FRAME, None, ("No answer: hold still.",), "frame 2"),
             Sight(FRAME, found(), ("Answer: NV.",), "frame 3"),
             Sight(FRAME, found(), ("Answer: NV.",), "frame 4"),
         ):
-            view.show(sight)
+            shown.show(sight)
         assert lines == ["frame 1: No answer: hold still.", "frame 3: Answer: NV.", "frame 4: Answer: NV."]
 
 

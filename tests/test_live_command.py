@@ -189,10 +189,10 @@ def test_a_window_that_cannot_be_opened_is_told_and_the_terminal_takes_over(film
     assert " dropped: " in process.stdout.decode()
 
 
-def test_no_camera_to_begin_with_is_code_8() -> None:
-    message = refused(run("live", "--camera", "missing.avi", "--threads", "1"), 8)
+def test_no_camera_to_begin_with_is_code_9() -> None:
+    message = refused(run("live", "--camera", "missing.avi", "--threads", "1"), 9)
     assert "expected a camera or a recording, got no file missing.avi" in message
-    assert "expected a camera 97 that can be opened, got none" in refused(run("live", "--camera", "97"), 8)
+    assert "expected a camera 97 that can be opened, got none" in refused(run("live", "--camera", "97"), 9)
 
 
 @pytest.mark.parametrize(

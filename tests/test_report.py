@@ -164,7 +164,7 @@ class TestTable:
 
     @pytest.mark.parametrize(("probability", "length"), [(0.0, 0), (0.001, 0), (0.5, 12), (0.51, 13), (1.0, 24)])
     def test_bars_are_as_long_as_the_probability(self, probability: float, length: int) -> None:
-        assert len(report._bar(probability)) == length
+        assert len(report.bar(probability)) == length
 
 
 class TestAdvice:

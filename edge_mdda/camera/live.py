@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge_mdda.camera.newest import Frame, Newest
 from edge_mdda.errors import ImageError, InferenceError
+from edge_mdda.quality import ADVICE, STILL, movement
 
 # Seconds that a frame is waited for before the loop looks whether it should end.
 _WAIT = 0.2
@@ -54,8 +55,9 @@ class View(Protocol):
     def close(self) -> None: ...
 
 
-#: Assesses a frame; raises an ImageError or an InferenceError where that cannot be done with this one.
-Ask = Callable[[NDArray[np.uint8]], Found]
+#: Assesses a frame, and averages it with others if it may; raises an ImageError or an InferenceError where that cannot
+#: be done with this one.
+Ask = Callable[[NDArray[np.uint8], bool], Found]
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Live:
         view: what a person sees.
         on_answer: called with each report that is an answer, its key "live" saying of which frame.
         complain: called with what went wrong over a frame, and with why the camera was lost.
-        gate: whether frames whose quality warns get no answer.
+        gate: whether frames whose quality warns, or that moved since the one right before them, get no answer.
         stopped: whether to end after the frame at hand.
     """
 
@@ -135,17 +137,20 @@ class Live:
         self._trouble = trouble
 
     def _answer(self, frame: Frame) -> None:
+        steady = not self._gate or frame.before is None or movement(frame.before, frame.pixels) <= STILL
         try:
-            found = self._ask(frame.pixels)
+            found = self._ask(frame.pixels, steady)
         except (ImageError, InferenceError) as error:
             self.counts.failed += 1
             self._complain(f"{self._name}, frame {frame.number}: {error}")
             self._show(frame, None, (f"No answer: {error}.",))
             return
-        faults = found.report["quality"]["warnings"]
+        faults = [fault["message"] for fault in found.report["quality"]["warnings"]]
+        if not (steady or faults):  # what is dark or blurred throughout seems to move too: its own hints come first
+            faults = [ADVICE["motion"]]
         if self._gate and faults:
             self.counts.refused += 1
-            self._show(frame, None, tuple(f"No answer: {fault['message']}." for fault in faults))
+            self._show(frame, None, tuple(f"No answer: {fault}." for fault in faults))
             return
         self.counts.answered += 1
         moment = self._moment(frame)

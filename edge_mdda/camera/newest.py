@@ -28,6 +28,7 @@ class Frame:
         captured: when it came, in seconds since 1970.
         clock: the same by `time.monotonic`, to tell its age.
         dropped: frames so far that nobody took before the next one came.
+        before: pixels of the frame that came right before, taken or not; None for the first.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Frame:
     captured: float
     clock: float
     dropped: int
+    before: NDArray[np.uint8] | None = None
 
 
 class Newest:
@@ -57,6 +59,7 @@ class Newest:
         self._changed = threading.Condition()
         self._leave = threading.Event()
         self._frame: Frame | None = None
+        self._last: NDArray[np.uint8] | None = None
         self._count = self._dropped = self._reconnects = 0
         self._ended = False
         self._trouble: str | None = None
@@ -117,7 +120,8 @@ class Newest:
     def _keep(self, pixels: NDArray[np.uint8]) -> None:
         with self._changed:
             self._dropped += self._frame is not None
-            self._frame = Frame(self._count, pixels, time.time(), time.monotonic(), self._dropped)
+            self._frame = Frame(self._count, pixels, time.time(), time.monotonic(), self._dropped, self._last)
+            self._last = pixels
             self._count += 1
             self._changed.notify_all()
 
@@ -136,6 +140,6 @@ class Newest:
                 trouble = str(error)
                 continue
             with self._changed:
-                self._trouble = None
+                self._trouble = self._last = None
                 self._reconnects += 1
             return camera

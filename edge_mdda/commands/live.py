@@ -103,8 +103,8 @@ def _asking(ask: Callable[[bytes], Any]) -> Ask:
     from edge_mdda.camera.live import Found
     from edge_mdda.service.frames import pack
 
-    def assess(pixels: Any) -> Found:
-        answer = ask(pack(pixels))
+    def assess(pixels: Any, average: bool) -> Found:
+        answer = ask(pack(pixels, average))
         for message in answer.warnings:
             terminal.complain(f"warning: {message}")
         report, sentences = (json.loads(part) for part in answer.parts)

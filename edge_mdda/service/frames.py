@@ -17,27 +17,27 @@ from edge_mdda.assessor import Assessor, Settings
 from edge_mdda.errors import ImageError
 from edge_mdda.service.worker import Answer
 
-# Height and width.
-_HEAD = struct.Struct("<II")
+# Height, width, and whether it may be averaged with others.
+_HEAD = struct.Struct("<II?")
 
 
-def pack(pixels: NDArray[np.uint8]) -> bytes:
-    """A frame, uint8 RGB (H, W, 3), as a request."""
-    return _HEAD.pack(*pixels.shape[:2]) + pixels.tobytes()
+def pack(pixels: NDArray[np.uint8], average: bool = True) -> bytes:
+    """A frame, uint8 RGB (H, W, 3), as a request, and whether it may be averaged with those before and after it."""
+    return _HEAD.pack(*pixels.shape[:2], average) + pixels.tobytes()
 
 
-def unpack(request: bytes) -> NDArray[np.uint8]:
-    """The frame of a request, read-only.
+def unpack(request: bytes) -> tuple[NDArray[np.uint8], bool]:
+    """The frame of a request, read-only, and whether it may be averaged.
 
     Raises:
         ImageError: it is none.
     """
     if len(request) < _HEAD.size:
         raise ImageError(f"expected a frame, got {len(request)} bytes")
-    height, width = _HEAD.unpack_from(request)
+    height, width, average = _HEAD.unpack_from(request)
     if len(request) != _HEAD.size + 3 * height * width:
         raise ImageError(f"expected a frame of {width}×{height} pixels, got {len(request)} bytes")
-    return np.frombuffer(request, np.uint8, offset=_HEAD.size).reshape(height, width, 3)
+    return np.frombuffer(request, np.uint8, offset=_HEAD.size).reshape(height, width, 3), average
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,9 @@ class FrameReporting:
         lesion = assessor.lesion(self.frames)
 
         def answer(request: bytes) -> Answer:
-            report, messages = assessor.assess(unpack(request))
-            if not (self.gate and report.quality.warnings):
+            pixels, average = unpack(request)
+            report, messages = assessor.assess(pixels)
+            if average and not (self.gate and report.quality.warnings):
                 report = lesion.add(report)
             sentences = [report.summary()[0], *report.advice()]
             return Answer([report.to_json().encode(), json.dumps(sentences).encode()], messages)
