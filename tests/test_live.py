@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_mdda import image
+from edge_mdda.camera import view, window
 from edge_mdda.camera.live import Ask, Found, Live, Sight
 from edge_mdda.camera.newest import Frame, Newest
-from edge_mdda.camera import view, window
 from edge_mdda.camera.view import LineView
 from edge_mdda.errors import CameraError, InferenceError
 from edge_mdda.terminal import render

@@ -1,7 +1,7 @@
 """What averaging several looks at one lesion brings: accuracy and calibration against their number, and against time.
 
     python -m tools.averaging models/mobilenet_v2 --checkpoint models/checkpoints/purified.ckpt \\
-        --json models/averaging.json --figure models/averaging.png
+        --json models/averaging.json --figure models/averaging.png --page models/AVERAGING.md
 
 Two ways to look n times. `--samples n`: one image purified n times, each with noise of its own. `--frames n`: n frames
 of a camera, each of them purified once. There are no films of lesions in the data set, so frames are simulated, as a
@@ -41,6 +41,7 @@ from edge_mdda.model import Bundle
 from edge_mdda.parameters import PRESETS
 from tools import atomic, attack, benchmark, calibrate, card, card_page, checkpoint, doubt, evaluate, metrics
 from tools.machine import machine
+from tools.sections import fill
 
 SCHEMA = "edge-mdda/averaging/1"
 #: Looks that are averaged.
@@ -368,6 +369,7 @@ def main(
     data: Annotated[Path, typer.Option(envvar="EDGE_MDDA_DATA", help="Folder of labelled images.")],
     json_file: Annotated[Path, typer.Option("--json", help="Write the record here.")],
     figure: Annotated[Path, typer.Option(help="Draw it here, as PNG.")],
+    page: Annotated[Path | None, typer.Option(help="Fill this page's generated section with the tables.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many images of each split: a trial.", min=1)] = None,
     frames: Annotated[int, typer.Option(help="Images of each split that frames are made of.", min=1)] = 200,
     paper: Annotated[int, typer.Option(help="Images of each split for paper-small.", min=1)] = 100,
@@ -407,6 +409,8 @@ def main(
     head = {"schema": SCHEMA, "model": bundle.sha256, "machine": machine(), "attacked": attacked}
     record = measure(head, parts, json_file)
     draw(record, figure)
+    if page is not None:
+        atomic.write(page, fill(page.read_text(), "averaging", markdown(record)))
     typer.echo(markdown(record), nl=False)
 
 
