@@ -1,8 +1,8 @@
 """Where the program starts: `edge-mdda`, or `python -m edge_mdda`.
 
 Exit codes: 0 done; 2 wrong usage or a parameter out of range; 3 an image that cannot be used; 4 a model bundle that
-cannot be used; 5 no TFLite runtime; 6 a result that could not be written; 130 interrupted. With several images the rest
-is finished, and the code is that of the first that failed. Every error is one line on standard error.
+cannot be used; 5 no TFLite runtime; 6 a result that could not be written; 9 no camera; 130 interrupted. With several
+images the rest is finished, and the code is that of the first that failed. Every error is one line on standard error.
 """
 
 from __future__ import annotations

@@ -37,5 +37,11 @@ class OutputError(EdgeMddaError, OSError):
     exit_code = 6
 
 
+class CameraError(EdgeMddaError):
+    """A camera is not there, or gives no frames any more."""
+
+    exit_code = 9
+
+
 class InferenceError(EdgeMddaError):
     """The process that classifies ended or hung over an image; it costs that image and never ends a command."""

@@ -16,7 +16,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 COVERAGE = 0.9
 
 #: Reasons for no answer.
-NOT_DERMOSCOPIC, UNSURE = "not dermoscopic", "unsure"
+NOT_DERMOSCOPIC, UNSURE, POOR_QUALITY = "not dermoscopic", "unsure", "poor quality"
 #: Coverages a prediction set can be asked for, in per cent.
 COVERAGES = range(50, 100)
 
@@ -58,6 +58,7 @@ class Judgement:
             the alarm rings, purified alone.
         distance: from how dermoscopic images look, see `edge_mdda.appearance`.
         divergence: between the two verdicts, whose flag is the attack alarm.
+        poor_quality: whether good quality was asked for, and the image has a warning of `edge_mdda.quality`.
     """
 
     purify: Mode
@@ -67,6 +68,7 @@ class Judgement:
     uncertainty: Score | None
     distance: Score | None
     divergence: Score | None
+    poor_quality: bool = False
 
     @property
     def alarm(self) -> bool:
@@ -75,11 +77,14 @@ class Judgement:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why no answer should be given, none if one should: "not dermoscopic", "unsure"."""
+        """Why no answer should be given, none if one should: "poor quality", "not dermoscopic", "unsure"."""
         found = ((NOT_DERMOSCOPIC, self.distance), (UNSURE, self.uncertainty))
-        return tuple(reason for reason, score in found if score is not None and score.flag)
+        flagged = tuple(reason for reason, score in found if score is not None and score.flag)
+        return (POOR_QUALITY, *flagged) if self.poor_quality else flagged
 
     @property
     def abstained(self) -> bool | None:
-        """Whether no answer should be given; None where nothing is calibrated."""
-        return None if self.distance is None and self.uncertainty is None else bool(self.reasons)
+        """Whether no answer should be given; None where nothing is calibrated and good quality was not asked for."""
+        if self.distance is None and self.uncertainty is None and not self.poor_quality:
+            return None
+        return bool(self.reasons)

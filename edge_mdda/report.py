@@ -11,7 +11,8 @@ The JSON, schema "edge-mdda/report/1", is one object with these keys, all of the
     disagree       whether the two tops differ; null where nothing was purified
     purify         "auto", "always" or "never": whether the answer is taken from the purified image
     answer         {"from": "raw" or "purified", "class": class code, "abstained": whether no answer should be given,
-                   null if the model is not calibrated; "reasons": why not, of "not dermoscopic" and "unsure"}
+                   null if the model is not calibrated; "reasons": why not, of "poor quality" (only where good quality
+                   was asked for), "not dermoscopic" and "unsure"}
     prediction_set {"coverage": as asked for, "classes": [class codes that may be the true one, most probable first]};
                    of the images of each class, this part has it in the set
     uncertainty    {"score": 1 less the mean probability of the answer's class over the verdicts there are, where the
@@ -20,13 +21,22 @@ The JSON, schema "edge-mdda/report/1", is one object with these keys, all of the
     out_of_distribution
                    the same of the distance from how dermoscopic images look
     alarm          the same of the divergence between the two verdicts: whether the image looks attacked
+    quality        how well the image was taken, see `edge_mdda.quality`: {"measures": {name: number, larger is worse,
+                   …}, "warnings": [{"name": of a measure above its threshold, "message": what to do}, …]}
+    colour_constancy
+                   whether the image was classified as under the light that is usual in validation images; all other
+                   keys but "quality" are of the image that was classified
     seed           of the noise, a whole number in [0, 2⁶⁴) – more than a double holds; null where nothing was purified
+    samples        how many purifications, each with noise of its own (`edge_mdda.seeds` derives theirs from the seed),
+                   the purified probabilities are the mean of; null where nothing was purified
+    frames         how many frames of a camera both verdicts are the mean of; 1 for an image. The seed is the newest's
     parameters     every field of edge_mdda.Parameters by its name; null where nothing was purified
     model          {"name": …, "sha256": of the .tflite file}
     runtime        "litert" or "tflite-runtime"
     threads        {"purify": threads of the purifier, null where nothing was purified; "inference": of the runtime}
-    milliseconds   wall time of {"decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total"};
-                   null for "purify" and "purified_inference" where nothing was purified
+    milliseconds   wall time of {"decode", "fit", "quality" (colour constancy in it), "raw_inference", "purify",
+                   "purified_inference", "judge", "total"}; null for "purify" and "purified_inference" where nothing was
+                   purified
 
 "prediction_set", "uncertainty", "out_of_distribution" and "alarm" are null where the model's bundle has no calibration,
 or none for these parameters; so is the alarm where nothing was purified.
@@ -40,13 +50,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_mdda.judgement import NOT_DERMOSCOPIC, Judgement, Score
+from edge_mdda.judgement import NOT_DERMOSCOPIC, POOR_QUALITY, Judgement, Score
 from edge_mdda.parameters import Parameters
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from rich.console import Group
+
+    from edge_mdda.quality import Quality
 
 SCHEMA = "edge-mdda/report/1"
 DISCLAIMER = "Research software: not a medical device, and no guarantee against an attacker who knows the method."
@@ -85,6 +97,11 @@ class Report:
         raw_pixels: the image as it was classified, uint8 RGB (height, width, 3) of the model's size.
         purified_pixels: the purified image, the same.
         judgement: which verdict is the answer, and whether to trust it.
+        quality: how well the image was taken.
+        constant_colours: whether colour constancy came before everything but `quality`.
+        samples: purifications that the purified verdict is the mean of, None where nothing was purified;
+            `purified_pixels` is the first of them.
+        frames: frames of a camera that both verdicts are the mean of; all else is the newest's.
     """
 
     image: str | None
@@ -101,6 +118,10 @@ class Report:
     raw_pixels: NDArray[np.uint8]
     purified_pixels: NDArray[np.uint8] | None
     judgement: Judgement
+    quality: Quality
+    constant_colours: bool = False
+    samples: int | None = 1
+    frames: int = 1
 
     @property
     def disagree(self) -> bool | None:
@@ -127,7 +148,14 @@ class Report:
                 "purified": None if self.purified is None else _verdict_as_dict(self.purified),
                 "disagree": self.disagree,
                 **_judgement_as_dict(self.judgement, self.answer.top),
+                "quality": {
+                    "measures": {name: round(value, 6) for name, value in self.quality.measures.items()},
+                    "warnings": [asdict(warning) for warning in self.quality.warnings],
+                },
+                "colour_constancy": self.constant_colours,
                 "seed": self.seed,
+                "samples": self.samples,
+                "frames": self.frames,
                 "parameters": None if self.parameters is None else asdict(self.parameters),
                 "model": {"name": self.model_name, "sha256": self.model_sha256},
                 "runtime": self.runtime,
@@ -157,7 +185,7 @@ class Report:
             for _, verdict, colour in columns:
                 probability = verdict.probabilities[code]
                 bold = "bold" if code == verdict.top else ""
-                row.append(Text.assemble((f"{probability:6.1%} ", bold), (_bar(probability).ljust(_BAR), colour)))
+                row.append(Text.assemble((f"{probability:6.1%} ", bold), (bar(probability).ljust(_BAR), colour)))
             table.add_row(*row)
         finding, origin = self.summary()
         name = Text(printable(self.image or "image"), "bold")
@@ -173,6 +201,12 @@ class Report:
     def summary(self) -> tuple[str, str]:
         """The finding, and what it was found with, in a sentence each."""
         origin = f"{self.model_name} ({self.model_sha256[:12]}), {self.runtime}, {self.milliseconds['total']:.0f} ms"
+        if self.constant_colours:
+            origin += ", colour constancy"
+        if self.frames > 1:
+            origin += f", mean of {self.frames} frames"
+        if self.samples is not None and self.samples > 1:
+            origin += f", mean of {self.samples} purifications"
         before = f"{self.raw.top} ({self.raw.probabilities[self.raw.top]:.1%})"
         if self.purified is None:
             return f"{before}, not purified.", origin
@@ -184,9 +218,9 @@ class Report:
         return finding, f"{origin}, seed {self.seed}"
 
     def advice(self) -> list[str]:
-        """What to make of it, in plain sentences, the most important first; none where nothing is calibrated."""
+        """What to make of it, in plain sentences, first how the image should have been taken."""
         judgement = self.judgement
-        lines = []
+        lines = [f"Image quality: {fault.message}." for fault in self.quality.warnings]
         if judgement.alarm and judgement.divergence is not None:
             score = judgement.divergence
             lines.append(
@@ -195,6 +229,8 @@ class Report:
         if judgement.abstained is None:
             return lines
         reasons = []
+        if POOR_QUALITY in judgement.reasons:
+            reasons.append("the image's quality is too poor")
         if NOT_DERMOSCOPIC in judgement.reasons:
             reasons.append("this does not look like a dermoscopic image")
         if judgement.uncertainty is not None and judgement.uncertainty.flag:
@@ -216,7 +252,8 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _bar(probability: float) -> str:
+def bar(probability: float) -> str:
+    """A probability as a bar of up to 24 letters, to an eighth of one."""
     eighths = round(probability * _BAR * 8)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 

@@ -56,7 +56,7 @@ def test_json_holds_the_documented_keys_and_one_seed_gives_one_result(lesion: Pa
     assert set(report["parameters"]) == {field.name for field in fields(Parameters)}
     assert Parameters(**report["parameters"]) == EDGE
     assert report["model"] == {"name": model.load().name, "sha256": model.load().sha256}
-    stages = {"decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total"}
+    stages = {"decode", "fit", "quality", "raw_inference", "purify", "purified_inference", "judge", "total"}
     assert set(report["milliseconds"]) == stages
     assert all(value >= 0 for value in report["milliseconds"].values())
     assert image.decode(purified).shape == (model.load().height, model.load().width, 3)
@@ -103,6 +103,16 @@ def test_the_mode_and_the_coverage_asked_for_are_in_the_report(lesion: Path) -> 
     assert (never["purify"], never["answer"]["from"], never["purified"], never["alarm"]) == ("never", "raw", None, None)
 
 
+def test_samples_are_reported_and_replayed_by_their_seed(lesion: Path) -> None:
+    options = ["--json", "--samples", "3", "--seed", "4"]
+    (first,), (second,) = (reports(run("classify", lesion, *options)) for _ in range(2))
+    assert (first["samples"], first["frames"], first["seed"]) == (3, 1, 4)
+    assert first["purified"] == second["purified"]
+    (one,) = reports(run("classify", lesion, "--json", "--seed", "4"))
+    assert one["samples"] == 1
+    assert (one["raw"], one["purified"] == first["purified"]) == (first["raw"], False)
+
+
 def test_an_image_without_an_answer_has_an_exit_code_only_where_it_is_asked_for(tmp_path: Path) -> None:
     """A blank frame is no dermoscopic image."""
     blank = tmp_path / "blank.png"
@@ -113,6 +123,44 @@ def test_an_image_without_an_answer_has_an_exit_code_only_where_it_is_asked_for(
     assert report["answer"]["abstained"] is True
     assert "not dermoscopic" in report["answer"]["reasons"]
     assert "No answer: this does not look like a dermoscopic image" in run("classify", blank).stdout.decode()
+
+
+def test_an_image_taken_badly_is_warned_of_and_has_no_answer_only_where_quality_is_required(tmp_path: Path) -> None:
+    dark = tmp_path / "dark.png"
+    dark.write_bytes(image.encode_png(PICTURE // 8))
+    plain, required = (run("classify", dark, "--json", "--no-purify", *more) for more in ([], ["--require-quality"]))
+    assert (plain.returncode, required.returncode) == (0, 8)
+    for process in (plain, required):
+        (report,) = reports(process)
+        warnings = {each["name"]: each["message"] for each in report["quality"]["warnings"]}
+        assert "more light" in warnings["dark"]
+        assert ("poor quality" in report["answer"]["reasons"]) is (process is required)
+    assert report["answer"]["abstained"] is True
+    said = " ".join(run("classify", dark, "--no-purify", "--require-quality").stdout.decode().split())
+    assert "Image quality: too dark: give it more light." in said
+    assert "No answer: the image's quality is too poor" in said
+
+
+def test_a_good_image_has_its_answer_where_quality_is_required() -> None:
+    process = run("classify", "models/samples/lesion.png", "--json", "--no-purify", "--require-quality")
+    (report,) = reports(process)
+    assert process.returncode == 0
+    assert report["quality"]["warnings"] == []
+    assert "poor quality" not in report["answer"]["reasons"]
+
+
+def test_colour_constancy_takes_a_lamps_colour_away(tmp_path: Path) -> None:
+    lesion = image.decode((CHECKOUT / "models/samples/lesion.png").read_bytes())
+    (tmp_path / "a.png").write_bytes(image.encode_png(lesion))
+    (tmp_path / "b.png").write_bytes(image.encode_png((lesion * np.array([1.0, 0.8, 0.7])).astype(np.uint8)))
+
+    def distance(*options: str) -> float:
+        first, second = reports(run("classify", tmp_path, "--json", "--no-purify", *options))
+        assert first["colour_constancy"] is second["colour_constancy"] is bool(options)
+        verdicts = [report["raw"]["probabilities"] for report in (first, second)]
+        return sum(abs(verdicts[0][code] - verdicts[1][code]) for code in CLASSES)
+
+    assert distance("--colour-constancy") < distance() / 2
 
 
 def test_a_failed_image_has_the_exit_code_before_a_doubtful_one(tmp_path: Path) -> None:
@@ -145,6 +193,8 @@ def test_a_bundle_without_a_calibration_works_as_far_as_it_can(lesion: Path, tmp
         (["--purify", "auto", *CHEAP], "expected a model calibrated for these parameters"),
         (["--coverage", "0.995"], "expected a coverage in whole per cent from 0.50 to 0.99, got 0.995"),
         (["--coverage", "90"], "expected a coverage in whole per cent"),
+        (["--samples", "65"], "expected --samples in [1, 64], got 65"),
+        (["--samples", "2", "--no-purify"], "expected --samples or --purify never, got both"),
         (["--save-purified", "purified", "--purify", "never"], "expected --save-purified or --purify never, got both"),
     ],
 )

@@ -127,4 +127,4 @@ def test_an_interrupt_while_it_is_still_starting_is_one_line_too() -> None:
 
 def test_help_documents_the_exit_codes() -> None:
     words = run("classify", "--help").stdout.decode().partition("Exit codes:")[2].split()
-    assert [word for word in words if word.isdecimal()] == ["0", "2", "3", "4", "5", "6", "7", "130"]
+    assert [word for word in words if word.isdecimal()] == ["0", "2", "3", "4", "5", "6", "7", "8", "130"]

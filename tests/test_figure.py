@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_mdda import EDGE, Report, figure, image
 from edge_mdda.judgement import Judgement, Score
+from edge_mdda.quality import Quality
 from edge_mdda.report import Verdict
 from tests.conftest import draw
 
@@ -31,6 +32,7 @@ FOUND = Report(
     raw_pixels=RAW,
     purified_pixels=PURIFIED,
     judgement=UNCALIBRATED,
+    quality=Quality({"focus": 0.25}, ()),
 )
 
 

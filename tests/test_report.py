@@ -10,10 +10,11 @@ import pytest
 
 from edge_mdda import EDGE, Parameters, Report, report
 from edge_mdda.judgement import Judgement, Score
+from edge_mdda.quality import Fault, Quality
 from edge_mdda.report import Verdict
 from edge_mdda.terminal import render
 
-STAGES = ("decode", "fit", "raw_inference", "purify", "purified_inference", "judge", "total")
+STAGES = ("decode", "fit", "quality", "raw_inference", "purify", "purified_inference", "judge", "total")
 BEFORE = Verdict({"MEL": 0.7, "NV": 0.25, "BCC": 0.05})
 AFTER = Verdict({"MEL": 0.1, "NV": 0.85, "BCC": 0.05})
 JUDGED = Judgement(
@@ -25,6 +26,7 @@ JUDGED = Judgement(
     distance=Score(3.0, 6.5),
     divergence=Score(2.25, 1.5),
 )
+GOOD = Quality({"focus": 0.25, "glare": 0.0}, ())
 UNCALIBRATED = Judgement("always", "purified", 0.9, None, None, None, None)
 FOUND = Report(
     image="lesion.png",
@@ -41,6 +43,9 @@ FOUND = Report(
     raw_pixels=np.zeros((64, 64, 3), np.uint8),
     purified_pixels=np.full((64, 64, 3), 8, np.uint8),
     judgement=JUDGED,
+    quality=GOOD,
+    samples=4,
+    frames=3,
 )
 UNPURIFIED = replace(
     FOUND,
@@ -49,6 +54,7 @@ UNPURIFIED = replace(
     parameters=None,
     purifier_threads=None,
     purified_pixels=None,
+    samples=None,
     judgement=replace(JUDGED, purify="never", answer="raw", prediction_set=("MEL",), divergence=None),
     milliseconds={**FOUND.milliseconds, "purify": None, "purified_inference": None},
 )
@@ -76,7 +82,11 @@ class TestJson:
             "uncertainty": {"score": 0.45, "threshold": 0.5, "flag": False},
             "out_of_distribution": {"score": 3.0, "threshold": 6.5, "flag": False},
             "alarm": {"score": 2.25, "threshold": 1.5, "flag": True},
+            "quality": {"measures": {"focus": 0.25, "glare": 0.0}, "warnings": []},
+            "colour_constancy": False,
             "seed": 2**64 - 1,
+            "samples": 4,
+            "frames": 3,
             "parameters": {**asdict(EDGE), "scales": list(EDGE.scales)},
             "model": {"name": "mobilenet_v2", "sha256": "0123456789abcdef" * 4},
             "runtime": "litert",
@@ -92,7 +102,7 @@ class TestJson:
     def test_without_purification_its_half_is_null(self) -> None:
         written = json.loads(UNPURIFIED.to_json())
         assert set(written) == set(json.loads(FOUND.to_json()))
-        assert [written[key] for key in ("purified", "disagree", "seed", "parameters")] == [None] * 4
+        assert [written[key] for key in ("purified", "disagree", "seed", "samples", "parameters")] == [None] * 5
         assert written["threads"]["purify"] is None
         assert written["milliseconds"]["purify"] is None
         assert written["milliseconds"]["total"] == 1.235
@@ -133,7 +143,8 @@ class TestTable:
     def test_it_says_what_was_found_and_with_what(self) -> None:
         text = " ".join(render(FOUND.to_table()).split())
         assert "Disagreement: MEL (70.0%) as it came, NV (85.0%) purified" in text
-        assert "mobilenet_v2 (0123456789ab), litert, 1 ms, seed 18446744073709551615" in text
+        assert "mobilenet_v2 (0123456789ab), litert, 1 ms, mean of 3 frames, mean of 4 purifications, seed 184" in text
+        assert "mean" not in " ".join(replace(FOUND, samples=1, frames=1).summary())
 
     def test_agreement_is_said_too(self) -> None:
         agreed = replace(FOUND, purified=BEFORE)
@@ -153,7 +164,7 @@ class TestTable:
 
     @pytest.mark.parametrize(("probability", "length"), [(0.0, 0), (0.001, 0), (0.5, 12), (0.51, 13), (1.0, 24)])
     def test_bars_are_as_long_as_the_probability(self, probability: float, length: int) -> None:
-        assert len(report._bar(probability)) == length
+        assert len(report.bar(probability)) == length
 
 
 class TestAdvice:
@@ -173,6 +184,28 @@ class TestAdvice:
         ]
         strange = replace(JUDGED, distance=Score(7.0, 6.5), divergence=Score(0.5, 1.5))
         assert replace(FOUND, judgement=strange).advice() == ["No answer: this does not look like a dermoscopic image."]
+
+    def test_it_says_first_how_the_image_should_have_been_taken(self) -> None:
+        poor = Quality({"focus": 0.5, "glare": 0.0}, (Fault("focus", "out of focus: focus again"),))
+        found = replace(FOUND, quality=poor)
+        assert found.advice() == ["Image quality: out of focus: focus again.", *FOUND.advice()]
+        assert json.loads(found.to_json())["quality"] == {
+            "measures": {"focus": 0.5, "glare": 0.0},
+            "warnings": [{"name": "focus", "message": "out of focus: focus again"}],
+        }
+
+    def test_where_good_quality_is_required_a_poor_one_is_a_reason(self) -> None:
+        poor = replace(JUDGED, poor_quality=True, divergence=Score(0.5, 1.5))
+        assert poor.reasons == ("poor quality",)
+        assert replace(FOUND, judgement=poor).advice()[0] == "No answer: the image's quality is too poor."
+        uncalibrated = replace(UNCALIBRATED, poor_quality=True)
+        assert (UNCALIBRATED.abstained, uncalibrated.abstained) == (None, True)
+        assert replace(FOUND, judgement=uncalibrated).advice() == ["No answer: the image's quality is too poor."]
+
+    def test_colour_constancy_is_noted(self) -> None:
+        relit = replace(FOUND, constant_colours=True)
+        assert json.loads(relit.to_json())["colour_constancy"] is True
+        assert "colour constancy" in relit.summary()[1]
 
     def test_it_stands_in_the_table(self) -> None:
         text = " ".join(render(FOUND.to_table()).split())

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +32,12 @@ from tools import atomic, dataset, metrics
 
 SCHEMA = "edge-mdda/evaluation/2"
 SEED_STRIDE = 1000
+
+SeedsOf = Callable[[int, int], Iterable[int]]
+
+
+def _consecutive(first: int, count: int) -> Iterable[int]:
+    return range(first, first + count)
 
 
 def read_model(path: Path) -> Bundle:
@@ -78,11 +84,13 @@ def classify(
     parameters: Parameters | None = None,
     *,
     seeds: int = 1,
+    seeds_of: SeedsOf = _consecutive,
     runtime: str = "auto",
     threads: int | None = None,
 ) -> NDArray[np.float32]:
     """Logits of one model, float32 (seeds, N, classes): see `classify_each`."""
-    return classify_each([bundle], pixels, parameters, seeds=seeds, runtime=runtime, threads=threads)[0]
+    options: dict[str, Any] = {"seeds": seeds, "seeds_of": seeds_of, "runtime": runtime, "threads": threads}
+    return classify_each([bundle], pixels, parameters, **options)[0]
 
 
 def classify_each(
@@ -91,6 +99,7 @@ def classify_each(
     parameters: Parameters | None = None,
     *,
     seeds: int = 1,
+    seeds_of: SeedsOf = _consecutive,
     runtime: str = "auto",
     threads: int | None = None,
 ) -> NDArray[np.float32]:
@@ -102,6 +111,7 @@ def classify_each(
         bundles: models with as many classes and the same input size.
         parameters: of the purification that float32 images pass through; None for none, which makes one repetition.
         seeds: how often each image is purified, in [1, 1000].
+        seeds_of: the seeds of an image by its first one and how many there are; by default those that follow.
         threads: images worked on at the same time; by default the processors allowed. The result does not depend on it.
     """
     if not 1 <= seeds <= SEED_STRIDE:
@@ -119,8 +129,8 @@ def classify_each(
             views: Iterable[NDArray[Any]] = [pixels[position]]
             if purifier is not None:
                 unit = pixels[position] / np.float32(255)
-                first = position * SEED_STRIDE
-                views = (purifier.purify(unit, seed=seed) for seed in range(first, first + seeds))
+                wanted = seeds_of(position * SEED_STRIDE, seeds)
+                views = (purifier.purify(unit, seed=seed) for seed in wanted)
             logits = [[classifier.logits(view) for classifier in classifiers] for view in views]
             return np.swapaxes(np.asarray(logits), 0, 1)
         finally:

@@ -13,6 +13,8 @@ from edge_mdda.report import DISCLAIMER, Report
 
 #: With --exit-code, what the program ends with where no image failed and one got no answer or rang the attack alarm.
 DOUBTFUL = 7
+#: With --require-quality, what it ends with where an image was taken badly.
+POOR_QUALITY = 8
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Options:
 def run(arguments: list[str], options: Options) -> int:
     """Classify every image; one that fails is reported and the rest goes on.
 
-    Returns the exit code: 0, or that of the first image that failed; with --exit-code, `DOUBTFUL` if none failed and
-    one is doubtful.
+    Returns the exit code: 0, or that of the first image that failed; if none failed, that of the first that was taken
+    badly (`POOR_QUALITY`, with --require-quality) or is doubtful (`DOUBTFUL`, with --exit-code).
 
     Raises:
         EdgeMddaError: what stops all of them: the model, the runtime, or standard output.
@@ -55,13 +57,13 @@ def run(arguments: list[str], options: Options) -> int:
 
 
 def _classify(found: list[str], options: Options) -> list[int]:
-    """Classify the images found; returns the exit codes of those that failed, then of those that are doubtful."""
+    """Classify the images found; returns the exit codes of those that failed, then of those without an answer."""
     targets = _Targets(options, several=len(found) > 1)
     assessor = Assessor(options.settings)
     for message in assessor.warnings:
         terminal.complain(f"warning: {message}")
 
-    failures, doubtful = [], []
+    failures, unanswered = [], []
     for source in terminal.progress(found, wide=options.json):
         try:
             report, messages = assessor.assess(sources.read(source, MAX_BYTES), options.seed)
@@ -72,12 +74,14 @@ def _classify(found: list[str], options: Options) -> list[int]:
         except EdgeMddaError as error:
             failures.append(_report_failure(source, error))
             continue
-        if options.exit_code and report.doubtful:
-            doubtful.append(DOUBTFUL)
+        if report.judgement.poor_quality:
+            unanswered.append(POOR_QUALITY)
+        elif options.exit_code and report.doubtful:
+            unanswered.append(DOUBTFUL)
         terminal.say(report.to_json() if options.json else terminal.render(report.to_table()) + "\n")
     if not options.json and len(failures) < len(found):
         terminal.say(DISCLAIMER)
-    return failures + doubtful
+    return failures + unanswered
 
 
 def _report_failure(source: str, error: EdgeMddaError) -> int:

@@ -16,6 +16,7 @@ LEFT, RIGHT = 60, 840
 COLOUR = {
     "decode": "#7f7f7f",
     "resize": "#b5b5b5",
+    "quality": "#d9d9d9",
     "raw_inference": "#0072b2",
     "load": "#f5d999",
     "pyramid": "#e69f00",

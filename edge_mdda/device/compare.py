@@ -11,7 +11,7 @@ from edge_mdda.device import charts, html, page, svg
 from edge_mdda.device.html import Html
 
 #: Stages that are compared; the parts of a purification are in one profile's page.
-STAGES = ("decode", "resize", "raw_inference", "purify", "purified_inference", "judge", "report", "total")
+STAGES = ("decode", "resize", "quality", "raw_inference", "purify", "purified_inference", "judge", "report", "total")
 _CALLS = ("", "kernel cache", "wall, ms", "peak, MiB")
 SLOWER, FASTER = "slower", "faster"
 Spread = dict[str, float]

@@ -21,7 +21,10 @@ from edge_mdda.workspace import Workspace
 #: Parts of a purification. A block does three of them in one pass over memory, see `_shares`.
 PARTS = ("load", "pyramid", "noise", "tv", "aggregation", "fuse", "store")
 #: Stages of one image, in order; `purify` is the sum of its parts.
-STAGES = ("decode", "resize", "raw_inference", *PARTS, "purify", "purified_inference", "judge", "report", "total")
+STAGES = (
+    *("decode", "resize", "quality", "raw_inference", *PARTS, "purify", "purified_inference", "judge", "report"),
+    "total",
+)
 #: Calls that are not counted: caches and clocks settle.
 WARM_UP = 3
 #: Rounds in which a block's parts are told apart.
@@ -79,6 +82,7 @@ def prepare(subject: Subject, parameters: Parameters, threads: int, runtime: str
         return {
             "decode": taken["decode"],
             "resize": taken["fit"],
+            "quality": taken["quality"],
             "raw_inference": taken["raw_inference"],
             **_parts(laps, shares, taken["purify"]),
             "purify": taken["purify"],

@@ -1,7 +1,8 @@
 """The child process that assesses images: the only one that decodes pixels and runs a model.
 
-On a pipe it first says that it is ready, then answers each request, the bytes of an encoded image, with a header in
-JSON and the parts it announces. The parent never unpickles what comes from here: a hostile model may have taken over.
+On a pipe it first says that it is ready, then answers each request, the bytes of an encoded image or of a frame
+(`frames`), with a header in JSON and the parts it announces. The parent never unpickles what comes from here: a hostile
+model may have taken over.
 
     {"parts": number of messages that follow, "warnings": [lines that native libraries wrote]}
     {"error": name of a class of `edge_mdda.errors`, "message": its text}
