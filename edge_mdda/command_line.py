@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import edge_mdda
-from edge_mdda import command_line_device, command_line_models, interpreter, terminal
+from edge_mdda import command_line_device, command_line_models, command_line_serve, interpreter, terminal
 from edge_mdda.assessor import Settings
 from edge_mdda.commands import classify as classification
 from edge_mdda.commands import purify as purification
@@ -237,6 +237,7 @@ def warmup() -> Job:
 
 app.add_typer(command_line_models.app, name="model")
 app.add_typer(command_line_device.app)
+app.add_typer(command_line_serve.app)
 
 
 def _settings(options: dict[str, Any]) -> Settings:
