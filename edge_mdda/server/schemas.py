@@ -43,6 +43,9 @@ class PurifyQuery(_Query):
     size: Size = Field(
         "own", description="The image's own size, or the model's, where the picture is the one that is classified."
     )
+    purify: Literal["always", "never"] = Field(
+        "always", description="never: only what `size` does to it, as the image is classified as it came."
+    )
 
 
 _BINARY: dict[str, Any] = {}

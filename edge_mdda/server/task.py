@@ -39,7 +39,7 @@ class Task:
     Attributes:
         kind: what to do.
         preset: of the purification, None for the server's own parameters.
-        purify: which image gives the answer, None for the server's choice.
+        purify: which image gives the answer, None for the server's choice; "never" gives "purify" the image as it came.
         coverage: of the prediction sets, None for the server's choice.
         seed: of the noise, None for a fresh one.
         size: "own" purifies the image as it is, "model" squashed to the model's size first, as an assessment does.
@@ -158,7 +158,7 @@ class _Bench:
             if task.size == "model":
                 pixels = image.fit(pixels, self._bundle.height, self._bundle.width)
             times.append(time.perf_counter())
-            purified = purifier.purify(pixels, seed)
+            purified = pixels if task.purify == "never" else purifier.purify(pixels, seed)
             times.append(time.perf_counter())
             encoded = image.encode_png(purified)
             times.append(time.perf_counter())
