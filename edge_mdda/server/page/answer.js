@@ -222,6 +222,9 @@ function times(report, roundTrip) {
   );
 }
 
+/** A count, where it is more than one. */
+const several = (count) => (count > 1 ? number(count) : null);
+
 const milliseconds = (value) => say("time.value", { value: number(value, value < 10 ? 1 : 0) });
 
 function origin(report, model) {
@@ -237,6 +240,8 @@ function origin(report, model) {
     ["origin.threads", [purify, inference].filter((threads) => threads !== null).join(" + ")],
     ["origin.purify", knows(`purify.${report.purify}`) ? say(`purify.${report.purify}`) : report.purify],
     ["origin.seed", report.seed],
+    ["origin.samples", several(report.samples)],
+    ["origin.frames", several(report.frames)],
     ["origin.parameters", parameters.join(", ")],
   ].filter(([, value]) => value);
   return make(

@@ -2,6 +2,11 @@
 
 export const find = (id) => document.getElementById(id);
 
+/** Before an element, or what is in it, goes away: the focus, if it is there, goes to where a picture is asked for. */
+export function releaseFocus(element) {
+  if (element.contains(document.activeElement)) find("act").focus();
+}
+
 /**
  * An element with its attributes and what is in it, strings or elements; null among them is left out.
  * `share`, of 1, becomes the custom property --share, from which style.css draws a bar.

@@ -3,7 +3,7 @@
 import * as answer from "./answer.js";
 import * as api from "./api.js";
 import { Camera, CameraProblem } from "./camera.js";
-import { find, make } from "./elements.js";
+import { find, make, releaseFocus } from "./elements.js";
 import * as files from "./files.js";
 import * as health from "./health.js";
 import * as problems from "./problems.js";
@@ -29,6 +29,7 @@ async function ask(image, name) {
   problems.hide();
   session.mark(null);
   showSide("answer");
+  releaseFocus(find("answer"));
   find("answer").replaceChildren();
   setBusy(true);
   const start = performance.now();
@@ -136,8 +137,12 @@ function showActions() {
 }
 
 function showSide(side) {
-  for (const radio of document.querySelectorAll("input[name=side]")) radio.checked = radio.value === side;
-  for (const of of ["answer", "session"]) find(`side-${of}`).hidden = of !== side;
+  const radio = document.querySelector(`input[name=side][value=${side}]`);
+  const other = find(side === "answer" ? "side-session" : "side-answer");
+  radio.checked = true;
+  if (other.contains(document.activeElement)) radio.focus();
+  other.hidden = true;
+  find(`side-${side}`).hidden = false;
 }
 
 // ---- the camera ------------------------------------------------------------------------------------------------------
@@ -195,6 +200,7 @@ async function meetModel() {
 await load();
 find("act").addEventListener("click", act);
 find("stop").addEventListener("click", () => {
+  releaseFocus(find("stop"));
   camera.stop();
   showCamera();
 });
@@ -205,9 +211,11 @@ find("clear").addEventListener("click", () => {
   views.clear();
   welcome();
   showSide("answer");
-  find("sides").querySelector("input").focus();
 });
-find("forget").addEventListener("click", () => keep(null));
+find("forget").addEventListener("click", () => {
+  releaseFocus(find("forget"));
+  keep(null);
+});
 for (const radio of document.querySelectorAll("input[name=side]")) {
   radio.addEventListener("change", () => showSide(radio.value));
 }

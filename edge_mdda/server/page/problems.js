@@ -1,6 +1,6 @@
 /** What went wrong, in words, and what can be done about it. */
 
-import { find, make } from "./elements.js";
+import { find, make, releaseFocus } from "./elements.js";
 import { knows, number, say } from "./words.js";
 
 let countdown = null;
@@ -30,6 +30,7 @@ export function show({ kind, detail = "", wait = null }, again = null) {
 /** Take it away. */
 export function hide() {
   clearTimeout(countdown);
+  releaseFocus(find("problem"));
   find("problem").hidden = true;
   find("problem").replaceChildren();
 }

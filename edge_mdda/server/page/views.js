@@ -40,6 +40,7 @@ export function present(before, after) {
 
 /** Take the pictures away: there are none, or they are those of an image that is no longer asked about. */
 export function clear() {
+  if (radios.includes(document.activeElement)) radios[0].focus();
   for (const radio of radios) radio.disabled = radio.value !== "camera";
   show("camera");
 }
