@@ -8,12 +8,9 @@ from typing import Annotated
 
 import typer
 
-from edge_mdda import interpreter
-from edge_mdda.assessor import Settings
+from edge_mdda.command_line_options import Coverage, Model, Preset, Purify, Runtime, Samples, Threads, settings_of
 from edge_mdda.commands import serve as serving
-from edge_mdda.errors import ParameterError
-from edge_mdda.judgement import COVERAGE, MODES, percent
-from edge_mdda.parameters import PRESETS
+from edge_mdda.judgement import COVERAGE
 from edge_mdda.server.limits import Limits
 
 _EXIT_CODES = """Exit codes:
@@ -34,6 +31,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command(epilog=_EXIT_CODES)
 def serve(
+    context: typer.Context,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; beyond this machine only with --token-file.")
     ] = "127.0.0.1",
@@ -67,23 +65,13 @@ def serve(
         float, typer.Option(metavar="SECONDS", help="For a body to arrive; beyond it 408.")
     ] = _LIMITS.upload,
     max_connections: Annotated[int, typer.Option(metavar="N", help="At once; beyond it 503.")] = _LIMITS.connections,
-    preset: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Unless asked for another: {', '.join(PRESETS)}.")
-    ] = "edge",
-    purify: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Unless asked for another, as `edge-mdda classify` takes it.")
-    ] = None,
-    coverage: Annotated[
-        float, typer.Option(metavar="PART", help="Unless asked for another, as `edge-mdda classify` takes it.")
-    ] = COVERAGE,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Model bundle to use instead of the installed one, or the shipped one."),
-    ] = None,
-    runtime: Annotated[
-        str, typer.Option(metavar="NAME", help=f"auto (the first installed), {' or '.join(interpreter.RUNTIMES)}.")
-    ] = "auto",
-    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads, at least 1.")] = None,
+    preset: Preset = "edge",
+    purify: Purify = None,
+    coverage: Coverage = COVERAGE,
+    samples: Samples = 1,
+    model: Model = None,
+    runtime: Runtime = "auto",
+    threads: Threads = None,
     ready_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the address there once requests are taken.")
     ] = None,
@@ -91,22 +79,10 @@ def serve(
     """Serve over HTTP: images in, reports or purified images out; a page for a browser, metrics and live results.
 
     Nothing is stored unless --archive says where. The address is printed once requests are taken; /openapi.json
-    describes them.
+    describes them. What --preset, --purify, --coverage and --samples say holds unless a request asks for another.
     """
-    if preset not in PRESETS:
-        raise ParameterError(f"expected preset out of {', '.join(PRESETS)}, got {preset!r}")
-    if purify not in (None, *MODES):
-        raise ParameterError(f"expected --purify {', '.join(MODES)}, got {purify!r}")
-    interpreter.check_options(runtime, threads)
     options = serving.Options(
-        settings=Settings(
-            parameters=PRESETS[preset],
-            purify=next((mode for mode in MODES if mode == purify), None),
-            coverage=percent(coverage) / 100,
-            model=model,
-            runtime=runtime,
-            threads=threads,
-        ),
+        settings=settings_of(context.params),
         limits=Limits(max_body, max_pixels, queue, timeout, upload_timeout, max_connections),
         host=host,
         port=port,
