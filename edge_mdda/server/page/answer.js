@@ -183,14 +183,15 @@ function doubts(report) {
       // The threshold stands at half the bar, so that all of them compare.
       make("td", { class: "bar level", share: Math.min(1, score / threshold / 2) }, number(score, 2)),
       make("td", {}, number(threshold, 2)),
-      make("td", {}, say(flag ? "doubt.above" : "doubt.below")),
+      make("td", { class: "said" }, say(flag ? "doubt.above" : "doubt.below")),
     );
   });
+  const count = { above: number(scores.filter((name) => report[name].flag).length), all: number(scores.length) };
   const columns = ["what", "score", "threshold", "verdict"];
   return make(
     "details",
     { class: "card", id: "doubts", open: scores.some((name) => report[name].flag) },
-    make("summary", {}, make("h3", {}, say("doubt.heading"))),
+    make("summary", {}, make("h3", {}, say("doubt.heading")), " ", make("span", {}, say("doubt.count", count))),
     make("p", { class: "quiet" }, say("doubt.words")),
     make(
       "table",

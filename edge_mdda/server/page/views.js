@@ -27,7 +27,7 @@ export function present(before, after) {
   for (const radio of radios) radio.disabled = radio.value !== "camera" && !(both || radio.value === "compare");
   for (const id of ["before", "left"]) paint(find(id), before);
   find("before").ariaLabel = find("left").ariaLabel = say("picture.before.label");
-  for (const part of [find("after"), slider, find("divider")]) part.hidden = !both;
+  for (const id of ["after", "cut", "divider", "after-chip"]) find(id).hidden = !both;
   if (both) {
     for (const id of ["after", "right"]) paint(find(id), after);
     find("after").ariaLabel = find("right").ariaLabel = say("picture.after.label");
