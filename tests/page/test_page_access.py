@@ -279,7 +279,7 @@ def test_the_strings_are_all_there_and_all_used() -> None:
     assert asked <= WORDS.keys()
     # Keys put together: say(`problem.${kind}.words`).
     pieces = {
-        re.sub(r"\$\{[^}]*\}", ".+", key.replace(".", r"\.")) for key in re.findall(r"`([a-z-]+\.\$[^`\s]*)`", SCRIPTS)
+        re.sub(r"\$\{[^}]*\}", ".+", key.replace(".", r"\.")) for key in re.findall(r"`([a-z.-]+\.\$[^`\s]*)`", SCRIPTS)
     }
     others = set(re.findall(r'"([a-z][\w-]*(?:[.][\w-]+)*)"', SCRIPTS))
     unused = [key for key in WORDS.keys() - asked - others if not any(re.fullmatch(one, key) for one in pieces)]

@@ -162,7 +162,7 @@ def test_warnings_of_the_pictures_quality_are_shown(visit: Callable[..., Visit])
     warnings = [{"name": "focus", "message": "hold still"}, {"name": "new", "message": "<b>clean</b> the lens"}]
     quality = {"measures": {"focus": 1.0}, "warnings": warnings}
     seen = visit().overhear(lambda report: report.update(quality=quality)).open().ask(ATTACKED)
-    assert seen.page.locator("#quality li").all_inner_texts() == ["hold still", "<b>clean</b> the lens"]
+    assert seen.page.locator("#quality li").all_text_contents() == ["hold still", "<b>clean</b> the lens"]
     assert "Picture quality" in seen.page.locator("#news").inner_text()
 
 

@@ -105,7 +105,7 @@ def test_one_of_several_cameras_is_chosen(driver: Any, address: str) -> None:
     devices = ("--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream")
     with browser.launched(driver, *devices) as started, browser.visit(started, address) as seen:
         seen.open().page.locator("#cameras").wait_for()
-        choice = seen.page.get_by_label("Camera", exact=True).last
+        choice = seen.page.locator("#cameras select")
         names = choice.locator("option").all_inner_texts()
         assert len(set(names)) == 2
         other = next(name for name in names if name != choice.locator("option:checked").inner_text())

@@ -22,8 +22,11 @@ let asking = null; // the AbortController of the request that is under way
 
 // ---- the one question, and its answer ------------------------------------------------------------------------------
 
-/** Ask about an image, a Blob, and show the answer; what was shown before goes away first, for no one to mix them up. */
-async function ask(image, name) {
+/**
+ * Ask about the image, a Blob, that `take` gives, and show the answer; what was shown before goes away first, for no one
+ * to mix them up.
+ */
+async function ask(take, name) {
   asking?.abort();
   const mine = (asking = new AbortController());
   problems.hide();
@@ -32,8 +35,10 @@ async function ask(image, name) {
   releaseFocus(find("answer"));
   find("answer").replaceChildren();
   setBusy(true);
-  const start = performance.now();
+  let image = null;
   try {
+    image = await take();
+    const start = performance.now();
     const preview = await bitmap(image);
     if (mine.signal.aborted) return;
     if (preview === null) views.clear();
@@ -48,7 +53,7 @@ async function ask(image, name) {
     find("news").textContent = answer.summary(report);
     await fetchPictures(entry, image, mine);
   } catch (problem) {
-    fail(problem, mine, () => ask(image, name));
+    fail(problem, mine, () => ask(image === null ? take : () => image, name));
   } finally {
     if (asking === mine) {
       asking = null;
@@ -75,6 +80,10 @@ function fail(problem, mine, again) {
   views.clear();
   welcome();
   if (problem.kind === "cancelled") return;
+  if (problem instanceof CameraProblem) {
+    problems.show({ kind: `camera-${problem.kind}` }, startCamera);
+    return;
+  }
   if (!(problem instanceof api.Problem)) {
     problems.show({ kind: "other", detail: String(problem) }, again);
     throw problem;
@@ -167,20 +176,10 @@ async function showCamera() {
   find("cameras").hidden = cameras.length < 2;
 }
 
-async function capture() {
-  try {
-    const image = await camera.take();
-    await ask(image, say("capture.name"));
-  } catch (problem) {
-    if (!(problem instanceof CameraProblem)) throw problem;
-    problems.show({ kind: `camera-${problem.kind}` }, startCamera);
-  }
-}
-
 function act() {
   if (asking) asking.abort();
   else if (views.shown() !== "camera") views.show("camera");
-  else if (camera.on) capture();
+  else if (camera.on) ask(() => camera.take(), say("capture.name"));
   else startCamera();
 }
 
@@ -221,7 +220,7 @@ for (const radio of document.querySelectorAll("input[name=side]")) {
 }
 views.onChange(showActions);
 views.drawScale();
-files.listen((file) => ask(file, file.name));
+files.listen((file) => ask(() => file, file.name));
 keep(token());
 session.count();
 welcome();
