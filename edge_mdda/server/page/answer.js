@@ -122,7 +122,10 @@ function quality(report) {
 }
 
 function probabilities(report) {
-  const verdicts = [["raw", report.raw], ["purified", report.purified]].filter(([, of]) => of !== null);
+  const verdicts = [
+    ["raw", report.raw],
+    ["purified", report.purified],
+  ].filter(([, of]) => of !== null);
   const main = (report.purified ?? report.raw).probabilities;
   const ranking = Object.keys(main).sort((one, other) => main[other] - main[one]);
   const inSet = report.prediction_set?.classes ?? [];
@@ -196,7 +199,11 @@ function doubts(report) {
     make(
       "table",
       {},
-      make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, say(`doubt.column.${name}`))))),
+      make(
+        "thead",
+        {},
+        make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, say(`doubt.column.${name}`)))),
+      ),
       make("tbody", {}, ...rows),
     ),
   );

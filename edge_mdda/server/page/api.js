@@ -39,7 +39,7 @@ export async function fitted(image, signal) {
   return (await request("v1/purify?size=model&purify=never", { image, signal })).blob();
 }
 
-/** The picture that `assess` classified after purification: the same parameters and the same noise, so the same pixels. */
+/** The picture that `assess` classified after purification: the same parameters and noise, so the same pixels. */
 export async function purified(image, { seed }, signal) {
   return (await request(`v1/purify?size=model&seed=${seed}`, { image, signal })).blob();
 }

@@ -8,7 +8,12 @@ export class CameraProblem extends Error {
   }
 }
 
-const KINDS = { NotAllowedError: "refused", NotFoundError: "none", OverconstrainedError: "none", NotReadableError: "taken" };
+const KINDS = {
+  NotAllowedError: "refused",
+  NotFoundError: "none",
+  OverconstrainedError: "none",
+  NotReadableError: "taken",
+};
 
 export class Camera {
   #video;
@@ -39,7 +44,7 @@ export class Camera {
     // Browsers have cameras for pages of this very machine and of https alone.
     if (!navigator.mediaDevices) throw new CameraProblem("insecure");
     this.stop();
-    // 4:3, as most images that the model learnt from: an image is squashed to a square, and a wider one would be more so.
+    // 4:3, as most images that the model learnt from: an image is squashed to a square, a wider one more so.
     const size = { width: { ideal: 1280 }, height: { ideal: 960 } };
     const which = device === null ? { facingMode: "environment" } : { deviceId: { exact: device } };
     try {

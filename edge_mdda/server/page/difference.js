@@ -5,8 +5,15 @@ export const FACTOR = 8;
 
 // Nine steps of the colour map inferno (van der Walt and Smith, matplotlib): evenly brighter to any colour vision.
 const INFERNO = [
-  [0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85],
-  [227, 89, 51], [249, 140, 10], [249, 201, 50], [252, 255, 164],
+  [0, 0, 4],
+  [31, 12, 72],
+  [85, 15, 109],
+  [136, 34, 106],
+  [186, 54, 85],
+  [227, 89, 51],
+  [249, 140, 10],
+  [249, 201, 50],
+  [252, 255, 164],
 ];
 
 /** The colour, [red, green, blue], of a share of the scale. */

@@ -20,7 +20,7 @@ const camera = new Camera(find("video"), () => {
 let model = null; // what GET /v1/model answered
 let asking = null; // the AbortController of the request that is under way
 
-// ---- the one question, and its answer ------------------------------------------------------------------------------
+// ---- the one question, and its answer -----------------------------------------------------------------------------
 
 /**
  * Ask about the image, a Blob, that `take` gives, and show the answer; what was shown before goes away first, for no one
@@ -47,7 +47,14 @@ async function ask(take, name) {
       views.show("compare");
     }
     const report = await api.assess(image, mine.signal);
-    const entry = { report, before: preview, after: null, name, when: new Date(), roundTrip: performance.now() - start };
+    const entry = {
+      report,
+      before: preview,
+      after: null,
+      name,
+      when: new Date(),
+      roundTrip: performance.now() - start,
+    };
     session.add(entry, open);
     showAnswer(entry);
     find("news").textContent = answer.summary(report);
@@ -70,7 +77,9 @@ async function fetchPictures(entry, image, mine) {
     if (report.seed !== null) entry.after = await createImageBitmap(await api.purified(image, report, mine.signal));
   } catch (problem) {
     if (mine.signal.aborted) return;
-    problems.show({ kind: "pictures", detail: problem.message }, () => fetchPictures(entry, image, new AbortController()));
+    problems.show({ kind: "pictures", detail: problem.message }, () =>
+      fetchPictures(entry, image, new AbortController()),
+    );
   }
   if (session.shown() === entry) views.present(entry.before, entry.after);
 }
@@ -103,13 +112,17 @@ function giveUp() {
 async function bitmap(image) {
   const size = model?.input ?? { width: 224, height: 224 };
   try {
-    return await createImageBitmap(image, { resizeWidth: size.width, resizeHeight: size.height, resizeQuality: "high" });
+    return await createImageBitmap(image, {
+      resizeWidth: size.width,
+      resizeHeight: size.height,
+      resizeQuality: "high",
+    });
   } catch {
     return null;
   }
 }
 
-// ---- what is shown ---------------------------------------------------------------------------------------------------
+// ---- what is shown --------------------------------------------------------------------------------------------------
 
 function showAnswer(entry) {
   find("answer").replaceChildren(...answer.describe(entry, model));
@@ -128,7 +141,12 @@ function open(entry) {
 
 function welcome() {
   find("answer").replaceChildren(
-    make("div", { class: "card", id: "welcome" }, make("h3", {}, say("welcome.heading")), make("p", {}, say("welcome.words"))),
+    make(
+      "div",
+      { class: "card", id: "welcome" },
+      make("h3", {}, say("welcome.heading")),
+      make("p", {}, say("welcome.words")),
+    ),
   );
 }
 
@@ -154,7 +172,7 @@ function showSide(side) {
   find(`side-${side}`).hidden = false;
 }
 
-// ---- the camera ------------------------------------------------------------------------------------------------------
+// ---- the camera -----------------------------------------------------------------------------------------------------
 
 async function startCamera(device = null) {
   problems.hide();
@@ -183,7 +201,7 @@ function act() {
   else startCamera();
 }
 
-// ---- the service -----------------------------------------------------------------------------------------------------
+// ---- the service ----------------------------------------------------------------------------------------------------
 
 async function meetModel() {
   try {

@@ -13,7 +13,8 @@ export function show({ kind, detail = "", wait = null }, again = null) {
   hide();
   const known = knows(`problem.${kind}.heading`) ? kind : "other";
   const words = { status: kind, seconds: number(wait ?? 0) };
-  const button = again && make("button", { type: "button", click: () => button.ariaDisabled !== "true" && retry(again) });
+  const button =
+    again && make("button", { type: "button", click: () => button.ariaDisabled !== "true" && retry(again) });
   find("problem").replaceChildren(
     ...[
       make("h3", {}, say(`problem.${known}.heading`, words)),

@@ -15,7 +15,11 @@ let current = null;
  */
 export function add(entry, open) {
   entries.unshift(entry);
-  entry.item = make("li", {}, make("button", { type: "button", click: () => open(entry) }, thumbnail(entry), caption(entry)));
+  entry.item = make(
+    "li",
+    {},
+    make("button", { type: "button", click: () => open(entry) }, thumbnail(entry), caption(entry)),
+  );
   find("session").prepend(entry.item);
   for (const old of entries.splice(MOST)) old.item.remove();
   count();
