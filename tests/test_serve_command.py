@@ -211,6 +211,7 @@ def test_what_a_client_must_not_see_again_is_in_no_log(service: Served) -> None:
     body, kind = form(("image", "patient name.png", PNG))
     service.assess(body, "?seed=4711", Content_Type=kind)
     service.get("/v1/assess/patient-name?secret=1")
+    service.assess(b"--limit garbage", Content_Type=kind)
     said = service.log.read_text()
     assert "edge-mdda: POST /v1/assess 200, " in said
     assert "edge-mdda: GET other 404, " in said

@@ -255,8 +255,7 @@ class _Plain(logging.Handler):
 
 
 def _log_plainly() -> None:
-    for name in ("uvicorn", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers = [_Plain(logging.WARNING)]
-        logger.propagate = False
-        logger.setLevel(logging.WARNING)
+    logging.root.handlers = [_Plain(logging.WARNING)]
+    # It says at which byte a form is wrong, which the answer does too.
+    logging.getLogger("python_multipart").disabled = True
+    logging.getLogger("python_multipart.multipart").disabled = True
