@@ -51,7 +51,8 @@ class Metrics:
         self._lock = threading.Lock()
         self.answered = 0
         self._values: dict[str, set[str]] = {}
-        disable_created_metrics()  # a line for each count that nobody asks for
+        # They are a line for each count, which nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 

@@ -71,7 +71,8 @@ def run(plan: Plan) -> None:
     """
     archive = None if plan.archive is None else Archive(plan.archive)
     listening = _bind(plan.host, plan.port)
-    supervisor = Supervisor(Serving(plan.settings, plan.limits.pixels), deadline=plan.limits.timeout)
+    prepare = Serving(plan.settings, plan.limits.pixels, plan.limits.purified_pixels)
+    supervisor = Supervisor(prepare, deadline=plan.limits.timeout)
     line = Line(supervisor, plan.limits.queue)
     events = Events()
     metrics = Metrics(line, events)
