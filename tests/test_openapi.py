@@ -19,7 +19,7 @@ pytestmark = pytest.mark.programs
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Served]:
-    with served("--upload-timeout", "5") as running:
+    with served("--upload-timeout", "5", "--timeout", "120") as running:
         yield running
 
 
