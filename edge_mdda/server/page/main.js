@@ -23,8 +23,8 @@ let asking = null; // the AbortController of the request that is under way
 // ---- the one question, and its answer -----------------------------------------------------------------------------
 
 /**
- * Ask about the image, a Blob, that `take` gives, and show the answer; what was shown before goes away first, for no one
- * to mix them up.
+ * Ask about the image, a Blob, that `take` gives, and show the answer. What was shown before goes away first, for no
+ * one to mix them up.
  */
 async function ask(take, name) {
   asking?.abort();
