@@ -223,11 +223,12 @@ find("stop").addEventListener("click", () => {
 });
 find("cameras").addEventListener("change", (event) => startCamera(event.target.value));
 find("clear").addEventListener("click", () => {
+  showSide("answer"); // first, for it takes the focus along
   giveUp();
   session.clear();
   views.clear();
+  problems.hide();
   welcome();
-  showSide("answer");
 });
 find("forget").addEventListener("click", () => {
   releaseFocus(find("forget"));
