@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge_mdda.device import charts, html, page, svg
+from edge_mdda import html, svg
+from edge_mdda.device import charts, page
 from edge_mdda.device.endurance import judge
 from tests import chromium, profiles
 from tests.test_endurance import hot_after_100, line

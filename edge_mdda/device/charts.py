@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_mdda.device import svg
+from edge_mdda import svg
 
 WIDTH = 860
 LEFT, RIGHT = 60, 840

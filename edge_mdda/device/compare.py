@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from edge_mdda.device import charts, html, page, svg
-from edge_mdda.device.html import Html
+from edge_mdda import html, svg
+from edge_mdda.device import charts, page
+from edge_mdda.html import Html
 
 #: Stages that are compared; the parts of a purification are in one profile's page.
 STAGES = ("decode", "resize", "quality", "raw_inference", "purify", "purified_inference", "judge", "report", "total")

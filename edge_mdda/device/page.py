@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from edge_mdda.device import charts, html
-from edge_mdda.device.html import Html
+from edge_mdda import html
+from edge_mdda.device import charts
+from edge_mdda.html import Html
 
 _SPREAD = ("min", "p5", "median", "p95", "p99", "max")
 _SPLIT_NOTE = (

@@ -10,17 +10,15 @@ nothing but the knowledge of an image whose report is written already (`edge_mdd
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge_mdda import output
 from edge_mdda.errors import OutputError
+from edge_mdda.ledger import Ledger
 
 Stamp = tuple[int, int, int]
 Outcome = Literal["reported", "failed", "dropped"]
@@ -53,25 +51,15 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "journal.jsonl"
         self._entries: dict[str, Entry] = {}
         self._lines = 0
         self.damaged = 0
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._ledger = Ledger(folder / "journal.jsonl")
+        for line in self._ledger.lines():
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(self._lock)
-                raise OutputError(f"expected one process at a time in {folder}, got another at work") from None
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-            self._read()
-            output.sync_folder(folder)
-        except OutputError:
-            raise
-        except OSError as error:
-            raise OutputError(f"expected a journal in {folder}, got: {error.strerror}") from None
+                self._count(_from_line(line))
+            except (ValueError, KeyError, TypeError, RecursionError):  # noqa: PERF203 – the others still count
+                self.damaged += 1
 
     def __getitem__(self, name: str) -> Entry | None:
         """The entry of a file name, None if it has none."""
@@ -87,42 +75,18 @@ class Journal:
         Raises:
             OutputError: it cannot be written.
         """
-        content = _to_line(entry)
-        end = os.lseek(self._file, 0, os.SEEK_END)
-        try:
-            written = os.write(self._file, content)
-            if written < len(content):
-                raise OSError(28, "No space left on device")
-            os.fsync(self._file)
-        except OSError as error:
-            with suppress(OSError):
-                os.ftruncate(self._file, end)
-            raise OutputError(f"expected to write {self._path}, got: {error.strerror}") from None
+        self._ledger.append(_to_line(entry))
         self._count(entry)
         if self._lines > 2 * len(self._entries) + _SUPERFLUOUS:
             self._compact()
 
     def close(self) -> None:
         """Close the file and give the lock back."""
-        os.close(self._file)
-        os.close(self._lock)
+        self._ledger.close()
 
     def forget(self, name: str) -> None:
         """Let an entry go, from the disk when the journal is written anew."""
         self._entries.pop(name, None)
-
-    def _read(self) -> None:
-        with open(self._path, "rb") as file:
-            content = file.read()
-        whole = content.rfind(b"\n") + 1
-        for line in content[:whole].splitlines():
-            try:
-                self._count(_from_line(line))
-            except (ValueError, KeyError, TypeError, RecursionError):  # noqa: PERF203 – the others still count
-                self.damaged += 1
-        if whole < len(content):
-            os.ftruncate(self._file, whole)
-            os.fsync(self._file)
 
     def _count(self, entry: Entry) -> None:
         self._lines += 1
@@ -132,15 +96,12 @@ class Journal:
 
     def _compact(self) -> None:
         with suppress(OutputError):  # it stays as it is, and is tried again
-            output.write(self._path, b"".join(map(_to_line, self._entries.values())))
-            replaced = os.open(self._path, os.O_RDWR)
-            os.close(self._file)
-            self._file = replaced
+            self._ledger.replace(map(_to_line, self._entries.values()))
             self._lines = len(self._entries)
 
 
 def _to_line(entry: Entry) -> bytes:
-    return json.dumps({**asdict(entry), "time": round(time.time(), 3)}).encode() + b"\n"
+    return json.dumps({**asdict(entry), "time": round(time.time(), 3)}).encode()
 
 
 def _from_line(line: bytes) -> Entry:
