@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda import doubt
+from edge_mdda import averaging, doubt, seeds
 from edge_mdda import image as gate
 from edge_mdda.classifier import Classifier
+from edge_mdda.errors import ParameterError
 from edge_mdda.judgement import COVERAGE, Mode, percent
+from edge_mdda.limits import MAX_SAMPLES
 from edge_mdda.purifier import Purifier, draw_seed
 from edge_mdda.report import Report, Verdict
 
@@ -26,6 +28,7 @@ def assess(
     seed: int | None = None,
     purify: Mode | None = None,
     coverage: float = COVERAGE,
+    samples: int = 1,
     path: str | None = None,
 ) -> Report:
     """Classify an image as it came and purified, and judge which of the two to believe, if any.
@@ -40,16 +43,21 @@ def assess(
             that half of the report stays empty – or "auto", only where the attack alarm rings. By default "auto" if
             the model is calibrated for the purifier's parameters, otherwise "always".
         coverage: part of the images of each class that have it in their prediction set, 0.50 to 0.99 in whole per cent.
+        samples: how often the image is purified, in [1, 64], each time with noise of its own (`edge_mdda.seeds`); the
+            probabilities are averaged. The thresholds of the judgement are calibrated for one; `tools.averaging`
+            measures what they do to more.
         path: what the report calls the image.
 
     Raises:
         ImageError: the image is not one, or over a limit.
         ModelError, RuntimeMissingError: no classifier was given and the shipped model cannot be loaded.
-        ParameterError: the seed or the coverage is out of its range, or `purify` is "auto" and the model not calibrated
-            for it.
+        ParameterError: the seed, the coverage or the samples are out of their range, or `purify` is "auto" and the
+            model is not calibrated for it.
     """
     classifier = classifier or Classifier()
     percent(coverage)
+    if not 1 <= samples <= MAX_SAMPLES:
+        raise ParameterError(f"expected samples in [1, {MAX_SAMPLES}], got {samples}")
     active = None if purify == "never" else (purifier or Purifier())
     calibration = classifier.bundle.calibration
     parameters = None if active is None else active.parameters
@@ -69,10 +77,15 @@ def assess(
     clock.lap("raw_inference")
     purified = cleaned = None
     if active is not None:
-        cleaned = active.purify(unit, seed)
-        clock.lap("purify")
-        purified = _verdict(classifier, cleaned)
-        clock.lap("purified_inference")
+        assert seed is not None
+        verdicts = []
+        for each in seeds.derive(seed, samples):
+            view = active.purify(unit, each)
+            cleaned = view if cleaned is None else cleaned  # the picture that is shown: that of the seed itself
+            clock.lap("purify")
+            verdicts.append(_verdict(classifier, view))
+            clock.lap("purified_inference")
+        purified = averaging.mean(verdicts)
     raw_pixels = gate.to_uint8(unit)
     judgement = doubt.judge(
         raw_pixels,
@@ -100,11 +113,12 @@ def assess(
         raw_pixels=raw_pixels,
         purified_pixels=None if cleaned is None else gate.to_uint8(cleaned),
         judgement=judgement,
+        samples=None if active is None else samples,
     )
 
 
 class _Clock:
-    """Milliseconds from lap to lap; a class because it remembers the last."""
+    """Milliseconds of stages, which may come again; a class because it remembers the last lap."""
 
     def __init__(self) -> None:
         self._milliseconds: dict[str, float | None] = dict.fromkeys(STAGES)
@@ -112,7 +126,7 @@ class _Clock:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self._milliseconds[stage] = (now - self._last) * 1000
+        self._milliseconds[stage] = (self._milliseconds[stage] or 0) + (now - self._last) * 1000
         self._last = now
 
     def stop(self) -> dict[str, float | None]:

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import edge_mdda
-from edge_mdda import command_line_device, command_line_models, interpreter, terminal
-from edge_mdda.assessor import Settings
+from edge_mdda import command_line_device, command_line_models, command_line_serve, terminal
+from edge_mdda.command_line_options import (
+    Blocks,
+    Channels,
+    Coverage,
+    Iterations,
+    Model,
+    OwnScale,
+    Preset,
+    Purify,
+    Runtime,
+    Samples,
+    Scales,
+    Seed,
+    Sigma,
+    SigmaMeaning,
+    Solver,
+    StepSizes,
+    Threads,
+    TotalVariation,
+    Weight,
+    parameters_of,
+    settings_of,
+)
 from edge_mdda.commands import classify as classification
 from edge_mdda.commands import purify as purification
 from edge_mdda.commands import warmup as warming
 from edge_mdda.commands import watch as watching
 from edge_mdda.errors import EdgeMddaError, ImageError, OutputError, ParameterError
-from edge_mdda.judgement import COVERAGE, MODES, Mode, percent
-from edge_mdda.parameters import PRESETS, Parameters
+from edge_mdda.judgement import COVERAGE
 
 _EXIT_CODES = """Exit codes:
 
@@ -46,43 +66,6 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 # Without rich: importing it for the help text would take as long as the rest.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-Preset = Annotated[str, typer.Option(metavar="NAME", help=f"Parameters to start from: {', '.join(PRESETS)}.")]
-Sigma = Annotated[float | None, typer.Option(metavar="NUMBER", help="Strength of the noise, in [0, 1].")]
-Blocks = Annotated[int | None, typer.Option(metavar="K", help="Diffuse-denoise-aggregate blocks, in [0, 100].")]
-Weight = Annotated[float | None, typer.Option(metavar="NUMBER", help="Weight of the total variation, in [0, 10].")]
-Iterations = Annotated[int | None, typer.Option(metavar="N", help="Solver iterations of each denoising, in [0, 1000].")]
-Scales = Annotated[str | None, typer.Option(metavar="LIST", help="Consecutive scales, 0 among them, as -2,-1,0,1.")]
-Solver = Annotated[str | None, typer.Option(metavar="NAME", help="chambolle-pock or split-bregman.")]
-StepSizes = Annotated[str | None, typer.Option(metavar="NAME", help="Of chambolle-pock: learned or accelerated.")]
-TotalVariation = Annotated[str | None, typer.Option(metavar="NAME", help="isotropic or anisotropic.")]
-Channels = Annotated[str | None, typer.Option(metavar="NAME", help="Denoise R, G, B apart or joint.")]
-OwnScale = Annotated[bool | None, typer.Option(help="Whether a scale counts among its neighbours.")]
-SigmaMeaning = Annotated[str | None, typer.Option(metavar="NAME", help="standard-deviation or variance.")]
-Seed = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Seed of the noise, in [0, 2^64); the same for every image. Fresh by default."),
-]
-Threads = Annotated[int | None, typer.Option(metavar="N", help="Threads, at least 1.")]
-Purify = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WHEN",
-        help="When the purified image gives the answer: auto (where the attack alarm rings), always, or never "
-        "(nothing is purified). Default: auto if the model is calibrated for these parameters, otherwise always.",
-    ),
-]
-Coverage = Annotated[
-    float,
-    typer.Option(metavar="PART", help="Part of each class's images with it in their prediction set, 0.50 to 0.99."),
-]
-Model = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", help="Model bundle to use instead of the installed one, or the shipped one."),
-]
-Runtime = Annotated[
-    str, typer.Option(metavar="NAME", help=f"auto (the first installed), {' or '.join(interpreter.RUNTIMES)}.")
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -130,6 +113,7 @@ def classify(
     purify: Purify = None,
     no_purify: Annotated[bool, typer.Option("--no-purify", help="The same as --purify never.")] = False,
     coverage: Coverage = COVERAGE,
+    samples: Samples = 1,
     model: Model = None,
     runtime: Runtime = "auto",
     threads: Threads = None,
@@ -148,7 +132,7 @@ def classify(
 ) -> Job:
     """Classify images as they came and purified, and say which answer to take, if any."""
     options = classification.Options(
-        settings=_settings(context.params),
+        settings=settings_of(context.params),
         seed=seed,
         json=json,
         save_purified=save_purified,
@@ -179,7 +163,7 @@ def purify(
     threads: Threads = None,
 ) -> Job:
     """Purify one image at its own resolution; the output is written whole or not at all."""
-    chosen = _parameters(context.params)
+    chosen = parameters_of(context.params)
     return partial(purification.run, image, out, chosen, seed, threads)
 
 
@@ -207,6 +191,7 @@ def watch(
     preset: Preset = "edge",
     purify: Purify = None,
     coverage: Coverage = COVERAGE,
+    samples: Samples = 1,
     model: Model = None,
     runtime: Runtime = "auto",
     threads: Threads = None,
@@ -218,7 +203,7 @@ def watch(
     ends it after the image at hand.
     """
     options = watching.Options(
-        settings=_settings(context.params),
+        settings=settings_of(context.params),
         out=out,
         keep=keep,
         backlog=backlog,
@@ -237,56 +222,7 @@ def warmup() -> Job:
 
 app.add_typer(command_line_models.app, name="model")
 app.add_typer(command_line_device.app)
-
-
-def _settings(options: dict[str, Any]) -> Settings:
-    """What `classify` and `watch` have in common.
-
-    Raises:
-        ParameterError: a value is out of its range.
-    """
-    return Settings(
-        parameters=_parameters(options),
-        purify=_mode(options["purify"], options.get("no_purify", False)),
-        coverage=percent(options["coverage"]) / 100,
-        model=options["model"],
-        runtime=options["runtime"],
-        threads=options["threads"],
-    )
-
-
-def _parameters(options: dict[str, Any]) -> Parameters:
-    """The preset with what was given beside it; checks the seed and the threads too.
-
-    Raises:
-        ParameterError: a value is out of its range.
-    """
-    preset, seed = options["preset"], options.get("seed")
-    if preset not in PRESETS:
-        raise ParameterError(f"expected preset out of {', '.join(PRESETS)}, got {preset!r}")
-    if seed is not None and not 0 <= seed < 2**64:
-        raise ParameterError(f"expected seed in [0, 2^64), got {seed}")
-    interpreter.check_options(options.get("runtime", "auto"), options["threads"])
-    given = {field.name: options[field.name] for field in fields(Parameters) if options.get(field.name) is not None}
-    if "scales" in given:
-        try:
-            given["scales"] = tuple(int(scale) for scale in given["scales"].split(","))
-        except ValueError:
-            raise ParameterError(f"expected scales as in -2,-1,0,1, got {given['scales']!r}") from None
-    return replace(PRESETS[preset], **given)
-
-
-def _mode(purify: str | None, no_purify: bool) -> Mode | None:
-    """The value of --purify, or what --no-purify stands for.
-
-    Raises:
-        ParameterError: no such value, or both are given.
-    """
-    if purify is not None and purify not in MODES:
-        raise ParameterError(f"expected --purify {', '.join(MODES)}, got {purify!r}")
-    if no_purify and purify not in (None, "never"):
-        raise ParameterError(f"expected --no-purify or --purify {purify}, got both")
-    return "never" if no_purify else next((mode for mode in MODES if mode == purify), None)
+app.add_typer(command_line_serve.app)
 
 
 def run() -> int:

@@ -19,6 +19,10 @@ class ImageError(EdgeMddaError, ValueError):
     exit_code = 3
 
 
+class TooLargeError(ImageError):
+    """An image has more bytes or pixels than are accepted."""
+
+
 class ModelError(EdgeMddaError):
     """A model bundle is incomplete, altered, or does not fit what it says of itself."""
 
@@ -39,3 +43,7 @@ class OutputError(EdgeMddaError, OSError):
 
 class InferenceError(EdgeMddaError):
     """The process that classifies ended or hung over an image; it costs that image and never ends a command."""
+
+
+class TooLateError(InferenceError):
+    """The process that classifies did not answer in time, and was ended."""

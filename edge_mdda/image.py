@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda.errors import ImageError
+from edge_mdda.errors import ImageError, TooLargeError
 from edge_mdda.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE
 
 # JPEG frame headers (ITU-T T.81 table B.1): SOF0 to SOF15 but for DHT, JPG and DAC, which share the range.
@@ -57,14 +57,14 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
     Grey and palette images become RGB, 16-bit samples keep their upper 8 bits, an opaque alpha channel is dropped.
 
     Raises:
-        ImageError: what `read_header` refuses; more than `max_bytes` bytes or `max_pixels` pixels; a side under 32
-            pixels; transparent pixels; undecodable data.
+        TooLargeError: more than `max_bytes` bytes or `max_pixels` pixels.
+        ImageError: what `read_header` refuses; a side under 32 pixels; transparent pixels; undecodable data.
     """
     if len(data) > max_bytes:
-        raise ImageError(f"expected at most {max_bytes} bytes, got {len(data)}")
+        raise TooLargeError(f"expected at most {max_bytes} bytes, got {len(data)}")
     header = read_header(data)
     if header.width * header.height > max_pixels:
-        raise ImageError(f"expected at most {max_pixels} pixels, got {header.width}×{header.height}")
+        raise TooLargeError(f"expected at most {max_pixels} pixels, got {header.width}×{header.height}")
     if min(header.width, header.height) < MIN_SIDE:
         raise ImageError(f"expected sides of at least {MIN_SIDE} pixels, got {header.width}×{header.height}")
     encoded = np.frombuffer(data, np.uint8)

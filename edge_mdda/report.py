@@ -21,6 +21,9 @@ The JSON, schema "edge-mdda/report/1", is one object with these keys, all of the
                    the same of the distance from how dermoscopic images look
     alarm          the same of the divergence between the two verdicts: whether the image looks attacked
     seed           of the noise, a whole number in [0, 2⁶⁴) – more than a double holds; null where nothing was purified
+    samples        how many purifications, each with noise of its own (`edge_mdda.seeds` derives theirs from the seed),
+                   the purified probabilities are the mean of; null where nothing was purified
+    frames         how many frames of a camera both verdicts are the mean of; 1 for an image. The seed is the newest's
     parameters     every field of edge_mdda.Parameters by its name; null where nothing was purified
     model          {"name": …, "sha256": of the .tflite file}
     runtime        "litert" or "tflite-runtime"
@@ -85,6 +88,9 @@ class Report:
         raw_pixels: the image as it was classified, uint8 RGB (height, width, 3) of the model's size.
         purified_pixels: the purified image, the same.
         judgement: which verdict is the answer, and whether to trust it.
+        samples: purifications that the purified verdict is the mean of, None where nothing was purified;
+            `purified_pixels` is the first of them.
+        frames: frames of a camera that both verdicts are the mean of; all else is the newest's.
     """
 
     image: str | None
@@ -101,6 +107,8 @@ class Report:
     raw_pixels: NDArray[np.uint8]
     purified_pixels: NDArray[np.uint8] | None
     judgement: Judgement
+    samples: int | None = 1
+    frames: int = 1
 
     @property
     def disagree(self) -> bool | None:
@@ -128,6 +136,8 @@ class Report:
                 "disagree": self.disagree,
                 **_judgement_as_dict(self.judgement, self.answer.top),
                 "seed": self.seed,
+                "samples": self.samples,
+                "frames": self.frames,
                 "parameters": None if self.parameters is None else asdict(self.parameters),
                 "model": {"name": self.model_name, "sha256": self.model_sha256},
                 "runtime": self.runtime,
@@ -173,6 +183,10 @@ class Report:
     def summary(self) -> tuple[str, str]:
         """The finding, and what it was found with, in a sentence each."""
         origin = f"{self.model_name} ({self.model_sha256[:12]}), {self.runtime}, {self.milliseconds['total']:.0f} ms"
+        if self.frames > 1:
+            origin += f", mean of {self.frames} frames"
+        if self.samples is not None and self.samples > 1:
+            origin += f", mean of {self.samples} purifications"
         before = f"{self.raw.top} ({self.raw.probabilities[self.raw.top]:.1%})"
         if self.purified is None:
             return f"{before}, not purified.", origin

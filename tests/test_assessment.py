@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from edge_mdda import Classifier, Parameters, Purifier, assess, doubt, image
+from edge_mdda import Classifier, Parameters, Purifier, assess, doubt, image, seeds
 from edge_mdda.errors import ImageError, ParameterError
 from tests.conftest import draw
 
@@ -57,6 +60,37 @@ def test_every_call_draws_its_own_seed_and_the_report_replays_it() -> None:
     assert not np.array_equal(first.purified_pixels, second.purified_pixels)  # type: ignore[arg-type]
     again = assess(PICTURE, PURIFIER, CLASSIFIER, seed=first.seed)
     assert np.array_equal(again.purified_pixels, first.purified_pixels)  # type: ignore[arg-type]
+
+
+def test_samples_are_averaged_and_each_is_that_of_a_seed_derived_from_the_one() -> None:
+    report = assess(PICTURE, PURIFIER, CLASSIFIER, seed=7, samples=3)
+    singles = [assess(PICTURE, PURIFIER, CLASSIFIER, seed=each) for each in seeds.derive(7, 3)]
+    assert (report.seed, report.samples) == (7, 3)
+    assert report.purified is not None
+    for code, probability in report.purified.probabilities.items():
+        each = [single.purified.probabilities[code] for single in singles if single.purified is not None]
+        assert len(set(each)) > 1
+        assert probability == pytest.approx(sum(each) / 3)
+    assert report.raw == singles[0].raw
+    assert np.array_equal(report.purified_pixels, singles[0].purified_pixels)  # type: ignore[arg-type]
+
+
+def test_the_image_as_it_came_is_classified_once_however_many_samples() -> None:
+    seen = []
+
+    class Counting(Classifier):
+        def classify(self, image: NDArray[Any]) -> NDArray[np.float32]:
+            seen.append(image)
+            return super().classify(image)
+
+    assess(PICTURE, PURIFIER, Counting(CLASSIFIER.bundle), seed=7, samples=4)
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("samples", [0, 65])
+def test_samples_out_of_range_are_refused(samples: int) -> None:
+    with pytest.raises(ParameterError, match=rf"expected samples in \[1, 64\], got {samples}"):
+        assess(PICTURE, PURIFIER, CLASSIFIER, samples=samples)
 
 
 def test_without_purification_the_purified_half_is_empty() -> None:

@@ -103,6 +103,16 @@ def test_the_mode_and_the_coverage_asked_for_are_in_the_report(lesion: Path) -> 
     assert (never["purify"], never["answer"]["from"], never["purified"], never["alarm"]) == ("never", "raw", None, None)
 
 
+def test_samples_are_reported_and_replayed_by_their_seed(lesion: Path) -> None:
+    options = ["--json", "--samples", "3", "--seed", "4"]
+    (first,), (second,) = (reports(run("classify", lesion, *options)) for _ in range(2))
+    assert (first["samples"], first["frames"], first["seed"]) == (3, 1, 4)
+    assert first["purified"] == second["purified"]
+    (one,) = reports(run("classify", lesion, "--json", "--seed", "4"))
+    assert one["samples"] == 1
+    assert (one["raw"], one["purified"] == first["purified"]) == (first["raw"], False)
+
+
 def test_an_image_without_an_answer_has_an_exit_code_only_where_it_is_asked_for(tmp_path: Path) -> None:
     """A blank frame is no dermoscopic image."""
     blank = tmp_path / "blank.png"
@@ -145,6 +155,8 @@ def test_a_bundle_without_a_calibration_works_as_far_as_it_can(lesion: Path, tmp
         (["--purify", "auto", *CHEAP], "expected a model calibrated for these parameters"),
         (["--coverage", "0.995"], "expected a coverage in whole per cent from 0.50 to 0.99, got 0.995"),
         (["--coverage", "90"], "expected a coverage in whole per cent"),
+        (["--samples", "65"], "expected --samples in [1, 64], got 65"),
+        (["--samples", "2", "--no-purify"], "expected --samples or --purify never, got both"),
         (["--save-purified", "purified", "--purify", "never"], "expected --save-purified or --purify never, got both"),
     ],
 )

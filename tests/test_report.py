@@ -41,6 +41,8 @@ FOUND = Report(
     raw_pixels=np.zeros((64, 64, 3), np.uint8),
     purified_pixels=np.full((64, 64, 3), 8, np.uint8),
     judgement=JUDGED,
+    samples=4,
+    frames=3,
 )
 UNPURIFIED = replace(
     FOUND,
@@ -49,6 +51,7 @@ UNPURIFIED = replace(
     parameters=None,
     purifier_threads=None,
     purified_pixels=None,
+    samples=None,
     judgement=replace(JUDGED, purify="never", answer="raw", prediction_set=("MEL",), divergence=None),
     milliseconds={**FOUND.milliseconds, "purify": None, "purified_inference": None},
 )
@@ -77,6 +80,8 @@ class TestJson:
             "out_of_distribution": {"score": 3.0, "threshold": 6.5, "flag": False},
             "alarm": {"score": 2.25, "threshold": 1.5, "flag": True},
             "seed": 2**64 - 1,
+            "samples": 4,
+            "frames": 3,
             "parameters": {**asdict(EDGE), "scales": list(EDGE.scales)},
             "model": {"name": "mobilenet_v2", "sha256": "0123456789abcdef" * 4},
             "runtime": "litert",
@@ -92,7 +97,7 @@ class TestJson:
     def test_without_purification_its_half_is_null(self) -> None:
         written = json.loads(UNPURIFIED.to_json())
         assert set(written) == set(json.loads(FOUND.to_json()))
-        assert [written[key] for key in ("purified", "disagree", "seed", "parameters")] == [None] * 4
+        assert [written[key] for key in ("purified", "disagree", "seed", "samples", "parameters")] == [None] * 5
         assert written["threads"]["purify"] is None
         assert written["milliseconds"]["purify"] is None
         assert written["milliseconds"]["total"] == 1.235
@@ -133,7 +138,8 @@ class TestTable:
     def test_it_says_what_was_found_and_with_what(self) -> None:
         text = " ".join(render(FOUND.to_table()).split())
         assert "Disagreement: MEL (70.0%) as it came, NV (85.0%) purified" in text
-        assert "mobilenet_v2 (0123456789ab), litert, 1 ms, seed 18446744073709551615" in text
+        assert "mobilenet_v2 (0123456789ab), litert, 1 ms, mean of 3 frames, mean of 4 purifications, seed 184" in text
+        assert "mean" not in " ".join(replace(FOUND, samples=1, frames=1).summary())
 
     def test_agreement_is_said_too(self) -> None:
         agreed = replace(FOUND, purified=BEFORE)

@@ -147,6 +147,7 @@ def test_a_second_one_on_the_same_folder_is_refused(images: Path) -> None:
         (["missing"], "expected a folder to watch, got missing"),
         (["tests", "--keep", "0"], "expected --keep of at least 1, got 0"),
         (["tests", "--backlog", "0"], "expected --backlog of at least 1, got 0"),
+        (["tests", "--samples", "0"], "expected --samples in [1, 64], got 0"),
         (["tests", "--timeout", "0"], "expected --timeout in [0.1, 3600] seconds, got 0"),
         (["tests", "--preset", "none"], "expected preset out of"),
     ],

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from edge_mdda import errors
-from edge_mdda.errors import EdgeMddaError, InferenceError, ModelError
+from edge_mdda.errors import EdgeMddaError, InferenceError, ModelError, TooLateError
 from edge_mdda.service import worker
 from edge_mdda.service.worker import Answer, Prepare
 
@@ -57,6 +57,12 @@ class Supervisor:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([preload])
         self._child: _Child | None = None
+        self._loaded = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a child that has loaded what it needs."""
+        return self._child is not None and self._loaded
 
     @property
     def pid(self) -> int | None:
@@ -82,6 +88,7 @@ class Supervisor:
             self._child = child = _Child(process, connection)
             try:
                 child.exchange(None, self._start_deadline)
+                self._loaded = True
                 return
             except EdgeMddaError:
                 self.close()
@@ -99,7 +106,8 @@ class Supervisor:
         A child that somebody else ended, as the kernel does when memory is short, is asked once more.
 
         Raises:
-            InferenceError: the child crashed, or did not answer in time. The next request gets a new one.
+            TooLateError: the child did not answer in time. The next request gets a new one.
+            InferenceError: it crashed; so does that.
             ModelError: no child could be started.
             EdgeMddaError: what the child raised, an ImageError as a rule.
         """
@@ -114,13 +122,15 @@ class Supervisor:
                 self.close()
                 if ending != _KILLED:
                     break
-        raise InferenceError(f"expected an answer, got {ending}")
+        kind = TooLateError if child.timed_out else InferenceError
+        raise kind(f"expected an answer, got {ending}")
 
     def close(self) -> None:
         """End the child, at once; a later request starts another."""
         if self._child is not None:
             self._child.end()
         self._child = None
+        self._loaded = False
 
 
 class _Child:
@@ -129,7 +139,7 @@ class _Child:
     def __init__(self, process: BaseProcess, connection: Connection) -> None:
         self.process = process
         self._connection = connection
-        self._timed_out = False
+        self.timed_out = False
 
     def exchange(self, request: bytes | None, deadline: float) -> Answer:
         """A request and its answer. At the deadline the child is killed, which ends whatever this waits for.
@@ -154,7 +164,7 @@ class _Child:
         """How the child ended."""
         self.process.join(1)  # its end of the pipe closes a little before it is gone
         code = self.process.exitcode
-        if self._timed_out:
+        if self.timed_out:
             return f"none within {deadline:g} s"
         if code is None:
             return "no valid one"
@@ -171,7 +181,7 @@ class _Child:
         self.process.close()
 
     def _give_up(self) -> None:
-        self._timed_out = True
+        self.timed_out = True
         self.process.kill()
 
 
