@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import edge_mdda
-from edge_mdda import command_line_device, command_line_models, command_line_serve, terminal
+from edge_mdda import command_line_batch, command_line_device, command_line_models, command_line_serve, terminal
 from edge_mdda.command_line_options import (
     Blocks,
     Channels,
@@ -223,6 +223,7 @@ def warmup() -> Job:
 app.add_typer(command_line_models.app, name="model")
 app.add_typer(command_line_device.app)
 app.add_typer(command_line_serve.app)
+app.add_typer(command_line_batch.app)
 
 
 def run() -> int:

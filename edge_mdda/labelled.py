@@ -1,8 +1,8 @@
 """Labelled images on disk: this project's `labels.csv` layout and the official ISIC 2019 one.
 
-    labels.csv     image, label, and perhaps split: images are images/<image>.jpg
-    ISIC 2019      ISIC_2019_Training_GroundTruth.csv, a column a class, 1 in one of them: images are
-                   ISIC_2019_Training_Input/<image>.jpg; ISIC_2019_Training_Metadata.csv tells of lesions
+labels.csv     image, label, and perhaps split: images are images/<image>.jpg
+ISIC 2019      ISIC_2019_Training_GroundTruth.csv, a column a class, 1 in one of them: images are
+               ISIC_2019_Training_Input/<image>.jpg; ISIC_2019_Training_Metadata.csv tells of lesions
 """
 
 from __future__ import annotations

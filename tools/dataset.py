@@ -31,7 +31,9 @@ def read(folder: Path) -> list[Sample]:
     samples = [sample for sample in labelled.read(folder) if sample.label != UNKNOWN]
     for sample in samples:
         if sample.label not in CLASSES or sample.split not in SPLITS:
-            raise ValueError(f"expected a known label and split in the label file, got {sample.label!r}, {sample.split!r}")
+            raise ValueError(
+                f"expected a known label and split in the label file, got {sample.label!r}, {sample.split!r}"
+            )
     return samples
 
 

@@ -80,7 +80,7 @@ def spread(
 
     waiting = iter(jobs)
     ahead = AHEAD * max(1, len(client.ncores()))  # scheduler_info tells of five workers alone
-    sent: dict[str, tuple[Any, Given]] = {}
+    sent: dict[Any, tuple[Any, Given]] = {}
 
     def send(job: Given) -> Any:
         # Not pure: a job that is asked for twice is done twice, and no outcome is kept on a worker for later.

@@ -1,17 +1,17 @@
 """What a run found in all its images together, as plain values: the content of summary.json.
 
-    schema      "edge-mdda/batch/1"
-    run         what results depend on, see `edge_mdda.batch.work.identity`, with the seed
-    images      how many there are; "failed": of these, without a report
-    answers     {class code: {"given": images with that answer, "abstained": where none should be given}, …}
-    abstained, alarms, disagreements, quality_warnings
-                how many images; null where it is not known
-    scored      [for all images with a known label and for each split of them:
-                 {"of": "all images" or the split, "images": how many,
-                  "ways": [{"way": one of `WAYS`, "images": how many it has, "accuracy", "accuracy_95": Wilson's
-                            interval, "balanced_accuracy", "confusion": true classes in rows}, …],
-                  "prediction_set": {"coverage": part of the images with their class in it, "mean_size": …} or null}]
-    failures    [{"name", "kind", "message"}, …]
+schema      "edge-mdda/batch/1"
+run         what results depend on, see `edge_mdda.batch.work.identity`, with the seed
+images      how many there are; "failed": of these, without a report
+answers     {class code: {"given": images with that answer, "abstained": where none should be given}, …}
+abstained, alarms, disagreements, quality_warnings
+            how many images; null where it is not known
+scored      [for all images with a known label and for each split of them:
+             {"of": "all images" or the split, "images": how many,
+              "ways": [{"way": one of `WAYS`, "images": how many it has, "accuracy", "accuracy_95": Wilson's
+                        interval, "balanced_accuracy", "confusion": true classes in rows}, …],
+              "prediction_set": {"coverage": part of the images with their class in it, "mean_size": …} or null}]
+failures    [{"name", "kind", "message"}, …]
 """
 
 from __future__ import annotations

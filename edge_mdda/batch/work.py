@@ -1,8 +1,8 @@
 """One job: an image assessed. The same job has the same outcome in every process, whatever else it is at.
 
-The seed of an image's noise is made of its content and of the seed of the run, so it depends neither on the order nor on
-the worker. Whoever knows image and seed knows the noise: fit for research, where results must come again, and not for
-a device that is under attack (`edge-mdda classify`, which draws its seeds).
+The seed of an image's noise is made of its content and of the seed of the run, so it depends neither on the order nor
+on the worker. Whoever knows image and seed knows the noise: fit for research, where results must come again, and not
+for a device that is under attack (there `edge-mdda classify` draws its seeds).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from edge_mdda.report import printable
 
 if TYPE_CHECKING:
     from edge_mdda.batch.pictures import Picture
+    from edge_mdda.batch.target import Target
 
 FAILURES, SUMMARY, PAGE, FIGURE = "failures.csv", "summary.json", "summary.html", "summary.svg"
 _LARGEST = 256
@@ -42,10 +43,7 @@ class Options:
                 raise ParameterError(f"expected --scheduler {LOCAL} or tcp://HOST:PORT, got {self.scheduler!r}")
             if self.workers > 1:
                 raise ParameterError(f"expected --workers or --scheduler {self.scheduler}, got both")
-        if self.table in (if TYPE_CHECKING:
-    from edge_mdda.batch.pictures import Picture
-
-FAILURES, SUMMARY, PAGE, FIGURE):
+        if self.table in (FAILURES, SUMMARY, PAGE, FIGURE):
             raise ParameterError(f"expected another name for --table, got {self.table}, which has the failures")
         table.check(self.table)
 
