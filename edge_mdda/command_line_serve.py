@@ -79,7 +79,7 @@ def serve(
     """Serve over HTTP: images in, reports or purified images out; a page for a browser, metrics and live results.
 
     Nothing is stored unless --archive says where. The address is printed once requests are taken; /openapi.json
-    describes them. What the options below --max-connections say of an assessment holds unless a request asks for another.
+    describes them. What --preset, --purify, --coverage and --samples say holds unless a request asks for another.
     """
     options = serving.Options(
         settings=settings_of(context.params),

@@ -20,17 +20,18 @@ class Ledger:
 
     Args:
         path: of the file; its folder is made if it is missing.
+        lock: name of the file in that folder that is locked.
 
     Raises:
         OutputError: another process has it, or it cannot be read or written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lock: str = "lock") -> None:
         self._path = path
         folder = path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = os.open(folder / lock, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -73,6 +74,12 @@ class Ledger:
             with suppress(OSError):
                 os.ftruncate(self._file, end)
             raise OutputError(f"expected to write {self._path}, got: {error.strerror}") from None
+
+    def take_back(self) -> None:
+        """Take the last line off again, where it could be: what it told of did not happen."""
+        with suppress(OSError):
+            content = self._path.read_bytes()
+            os.ftruncate(self._file, content.rfind(b"\n", 0, -1) + 1)
 
     def replace(self, lines: Iterable[bytes]) -> None:
         """Write the file anew with these lines in place of all.

@@ -72,6 +72,7 @@ def run(options: Options) -> int:
             certificate=options.certificate,
             key=options.key,
             names=options.names,
+            archive=options.archive,
             ready_file=options.ready_file,
         )
     )

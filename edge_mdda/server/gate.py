@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge_mdda.server.limits import Limits
 from edge_mdda.server.problems import Problem
 
 #: Open without the token: a browser cannot send one with the page itself, and a watchdog has none.
@@ -35,18 +36,27 @@ class Gate:
         app: what is behind the gate.
         token: what `Authorization: Bearer` has to say, None for no check.
         names: host names beside this machine's own.
-        send_timeout: seconds in which a client must take a piece of an answer.
+        connections: how many there are now.
+        limits: of their number, and of the seconds in which a client must take a piece of an answer.
         note: told of each request when it is over.
     """
 
     def __init__(
-        self, app: ASGIApp, *, token: bytes | None, names: Iterable[str], send_timeout: float, note: Note
+        self,
+        app: ASGIApp,
+        *,
+        token: bytes | None,
+        names: Iterable[str],
+        connections: Callable[[], int],
+        limits: Limits,
+        note: Note,
     ) -> None:
         own = socket.gethostname().lower()
         self._app = app
         self._token = token
         self._names = {"localhost", own, f"{own}.local", *(name.lower() for name in names)}
-        self._send_timeout = send_timeout
+        self._connections = connections
+        self._limits = limits
         self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +71,7 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await asyncio.wait_for(send(message), self._send_timeout)
+            await asyncio.wait_for(send(message), self._limits.upload)
 
         try:
             problem = self._examine(scope)
@@ -76,6 +86,8 @@ class Gate:
             self._note(scope["method"], scope["path"], status, time.perf_counter() - start)
 
     def _examine(self, scope: Scope) -> Problem | None:
+        if self._connections() > self._limits.connections:
+            return Problem(503, f"expected at most {self._limits.connections} connections, got more", retry_after=1)
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_ours(host):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from edge_mdda.errors import InferenceError
+from edge_mdda.errors import InferenceError, TooLateError
 from edge_mdda.server.problems import Problem
 from edge_mdda.service.supervisor import Supervisor
 from edge_mdda.service.worker import Answer
@@ -36,6 +36,9 @@ class Line:
     Args:
         supervisor: of the worker.
         places: how many may wait while one is served.
+
+    Attributes:
+        failures: how often a worker crashed, or was ended because it was late.
     """
 
     def __init__(self, supervisor: Supervisor, places: int) -> None:
@@ -45,7 +48,17 @@ class Line:
         self._inside = 0
         self._seconds = 0.1
         self._closed = False
-        self.failures = 0
+        self.failures = {"crashed": 0, "late": 0}
+
+    @property
+    def places(self) -> int:
+        """How many may wait."""
+        return self._places
+
+    @property
+    def worker(self) -> int | None:
+        """Process number of the worker, None where there is none."""
+        return self._supervisor.pid
 
     @property
     def waiting(self) -> int:
@@ -115,8 +128,8 @@ class Line:
         start = time.perf_counter()
         try:
             answer = self._supervisor.ask(request)
-        except InferenceError:
-            self.failures += 1
+        except InferenceError as error:
+            self.failures["late" if isinstance(error, TooLateError) else "crashed"] += 1
             if not self._closed:
                 self._thread.submit(self._supervisor.start)  # for the next one not to wait for the model
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
@@ -20,10 +20,12 @@ from starlette.staticfiles import StaticFiles
 import edge_mdda
 from edge_mdda.errors import EdgeMddaError, InferenceError
 from edge_mdda.server import problems, schemas
+from edge_mdda.server.archive import Archive
 from edge_mdda.server.body import Bodies
 from edge_mdda.server.events import Events
 from edge_mdda.server.limits import Limits
 from edge_mdda.server.line import Line, Served
+from edge_mdda.server.metrics import CONTENT_TYPE, Metrics
 from edge_mdda.server.problems import Problem
 from edge_mdda.server.task import Task
 
@@ -38,24 +40,35 @@ _PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+# What comes of reading something else than was expected.
+_NONSENSE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def application(line: Line, limits: Limits, events: Events, on_start: Callable[[], Any]) -> FastAPI:
+def application(
+    line: Line,
+    limits: Limits,
+    events: Events,
+    metrics: Metrics,
+    archive: Archive | None,
+    lives: Callable[[], Coroutine[Any, Any, None]],
+) -> FastAPI:
     """The API.
 
     Args:
-        line: to the worker.
+        line: to the worker; it is closed when the application ends.
         limits: of what a client may ask for.
         events: where reports are published.
-        on_start: started on the event loop with the server: an awaitable is expected.
+        metrics: where things are counted.
+        archive: where assessed images are kept, None for nowhere.
+        lives: runs beside the application for as long as it lives.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.ensure_future(on_start())
+        beside = asyncio.create_task(lives())
         yield
-        loading.cancel()
+        beside.cancel()
         await line.close()
 
     app = FastAPI(
@@ -70,27 +83,47 @@ def application(line: Line, limits: Limits, events: Events, on_start: Callable[[
         redirect_slashes=False,
     )
     bodies = Bodies(limits)
+    archiving = asyncio.Lock()
     _answer_problems(app)
+
+    async def keep(served: Served, image: bytes, report: dict[str, Any]) -> dict[str, str]:
+        """Archive an image if that was asked for; returns the header that says so."""
+        if archive is None:
+            return {}
+        async with archiving:
+            name = await asyncio.to_thread(archive.keep, served.answer.parts[1], image, report)
+        metrics.archived()
+        return {"X-Archived": name}
 
     @app.post("/v1/assess", **schemas.ASSESS)
     async def assess(request: Request, query: Annotated[schemas.AssessQuery, Query()]) -> Response:
         """Classify an image as it came and purified, and say which answer to take, if any."""
         async with bodies.image(request) as image:
-            served = await _ask(line, request, Task("assess", **query.model_dump(), image=image))
-        report = _report(served)
+            task = Task("assess", **query.model_dump(), keep=archive is not None, image=image)
+            served = await _ask(line, request, task)
+            metrics.waited(served.waited)
+            try:
+                report = dict(json.loads(served.answer.parts[0]))
+                metrics.report(report)
+                kept = await keep(served, image, report)
+            except _NONSENSE:
+                raise _nonsense("a report") from None
         events.publish("report", json.dumps(report))
-        return JSONResponse(report, headers=_PRIVATE)
+        return JSONResponse(report, headers={**_PRIVATE, **kept})
 
     @app.post("/v1/purify", **schemas.PURIFY)
     async def purify(request: Request, query: Annotated[schemas.PurifyQuery, Query()]) -> Response:
         """Purify an image."""
         async with bodies.image(request) as image:
             served = await _ask(line, request, Task("purify", **query.model_dump(), image=image))
+        metrics.waited(served.waited)
         try:
             picture, said = served.answer.parts
-            seed = int(json.loads(said)["seed"])
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise Problem(500, "expected a picture and a seed of the worker, got something else") from None
+            known = json.loads(said)
+            seed = int(known["seed"])
+            metrics.stages(known["milliseconds"])
+        except _NONSENSE:
+            raise _nonsense("a picture and what it was made with") from None
         return Response(picture, media_type="image/png", headers={**_PRIVATE, "X-Seed": str(seed)})
 
     @app.get("/v1/health", **schemas.HEALTH)
@@ -104,13 +137,18 @@ def application(line: Line, limits: Limits, events: Events, on_start: Callable[[
         served = await _ask(line, request, Task("describe"))
         try:
             return JSONResponse(dict(json.loads(served.answer.parts[0])), headers=_PRIVATE)
-        except (ValueError, TypeError, IndexError, RecursionError):
-            raise Problem(500, "expected a description of the model, got something else") from None
+        except _NONSENSE:
+            raise _nonsense("a description of the model") from None
 
     @app.get("/v1/events", **schemas.EVENTS)
     async def listen() -> StreamingResponse:
         """Send each report as it is made, as server-sent events."""
         return StreamingResponse(events.listen(), media_type="text/event-stream", headers=_PRIVATE)
+
+    @app.get("/metrics", **schemas.METRICS)
+    def metrics_page() -> Response:
+        """Say how the service does, in Prometheus' text format."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE, headers=_PRIVATE)
 
     @app.get("/", include_in_schema=False)
     async def index() -> FileResponse:
@@ -151,16 +189,9 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _report(served: Served) -> dict[str, Any]:
-    """The report of an answer.
-
-    Raises:
-        InferenceError: the process that runs the model, which may be anybody's by now, said something else.
-    """
-    try:
-        return dict(json.loads(served.answer.parts[0]))
-    except (ValueError, TypeError, IndexError, RecursionError):
-        raise InferenceError("expected a report, got something else") from None
+def _nonsense(expected: str) -> InferenceError:
+    """The process that runs the model, which may be anybody's by now, said something else."""
+    return InferenceError(f"expected {expected}, got something else")
 
 
 def _answer_problems(app: FastAPI) -> None:

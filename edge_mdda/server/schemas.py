@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge_mdda.judgement import Mode
+from edge_mdda.limits import MAX_SAMPLES
 from edge_mdda.parameters import PRESETS
+from edge_mdda.server.answers import HealthAnswer, ModelAnswer, ProblemAnswer, ReportAnswer
 from edge_mdda.server.body import FIELD, FORM, IMAGE_TYPES
 from edge_mdda.server.problems import CODES
 from edge_mdda.server.task import Size
@@ -35,6 +38,9 @@ class AssessQuery(_Query):
     coverage: float | None = Field(
         None, ge=0.5, le=0.99, multiple_of=0.01, description="Part of each class's images in their prediction set."
     )
+    samples: int | None = Field(
+        None, ge=1, le=MAX_SAMPLES, description="Purifications whose probabilities are averaged."
+    )
 
 
 class PurifyQuery(_Query):
@@ -45,24 +51,13 @@ class PurifyQuery(_Query):
     )
 
 
-_BINARY: dict[str, Any] = {}
+_PICTURE = {"type": "string", "format": "binary"}
 _BODY = {
     "required": True,
     "content": {
-        **{kind: {"schema": _BINARY} for kind in IMAGE_TYPES},
-        FORM: {
-            "schema": {
-                "type": "object",
-                "required": [FIELD],
-                "properties": {FIELD: {"type": "string", "contentMediaType": "application/octet-stream"}},
-            }
-        },
+        **{kind: {"schema": _PICTURE} for kind in IMAGE_TYPES},
+        FORM: {"schema": {"type": "object", "required": [FIELD], "properties": {FIELD: _PICTURE}}},
     },
-}
-_PROBLEM = {
-    "type": "object",
-    "required": ["error", "detail"],
-    "properties": {"error": {"type": "string"}, "detail": {"type": "string"}},
 }
 
 
@@ -70,25 +65,68 @@ def _responses(answer: dict[str, Any], *statuses: int) -> dict[int | str, dict[s
     found: dict[int | str, dict[str, Any]] = {200: answer}
     for status in statuses:
         code, meaning = CODES[status]
-        content = {"application/json": {"schema": _PROBLEM, "example": {"error": code, "detail": meaning}}}
-        found[status] = {"description": meaning[0].upper() + meaning[1:] + ".", "content": content}
+        found[status] = {
+            "model": ProblemAnswer,
+            "description": f"{meaning[0].upper()}{meaning[1:]}.",
+            "content": {"application/json": {"example": {"error": code, "detail": meaning}}},
+        }
+        if status == 503:
+            found[status]["headers"] = {
+                "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}, "required": True}
+            }
     return found
 
 
-_JSON: dict[str, Any] = {"content": {"application/json": {"schema": {"type": "object"}}}}
-_ALWAYS = (401, 403, 421)
-_WORK = (400, 408, 413, 415, 422, 500, 503, 504)
+# Before anything else, of every path.
+_GATE = (403, 421, 503)
+_TOKEN = 401
+_IMAGE = (400, 408, 413, 415, 422, 500, 504)
 
 ASSESS: dict[str, Any] = {
-    "responses": _responses({"description": "The report.", **_JSON}, *_ALWAYS, *_WORK, 507),
+    "responses": _responses(
+        {
+            "model": ReportAnswer,
+            "description": "The report; with `--archive` the header X-Archived names the image kept.",
+        },
+        *_GATE,
+        _TOKEN,
+        *_IMAGE,
+        507,
+    ),
     "openapi_extra": {"requestBody": _BODY},
 }
 PURIFY: dict[str, Any] = {
-    "responses": _responses({"description": "The purified image.", "content": {"image/png": {}}}, *_ALWAYS, *_WORK),
+    "responses": _responses(
+        {
+            "description": "The purified image.",
+            "content": {"image/png": {"schema": _PICTURE}},
+            "headers": {"X-Seed": {"description": "Of the noise.", "schema": {"type": "string"}, "required": True}},
+        },
+        *_GATE,
+        _TOKEN,
+        *_IMAGE,
+    ),
     "openapi_extra": {"requestBody": _BODY},
+    "response_class": Response,
 }
-HEALTH: dict[str, Any] = {"responses": _responses({"description": "How it is.", **_JSON}, 403, 421)}
-MODEL: dict[str, Any] = {"responses": _responses({"description": "The model.", **_JSON}, *_ALWAYS, 500, 503, 504)}
+HEALTH: dict[str, Any] = {"responses": _responses({"model": HealthAnswer, "description": "How it is."}, *_GATE)}
+MODEL: dict[str, Any] = {
+    "responses": _responses({"model": ModelAnswer, "description": "The model."}, *_GATE, _TOKEN, 500, 504)
+}
 EVENTS: dict[str, Any] = {
-    "responses": _responses({"description": "Events.", "content": {"text/event-stream": {}}}, *_ALWAYS, 503)
+    "responses": _responses(
+        {
+            "description": "Events `report`, each with a report as its data; a comment every 15 seconds.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        *_GATE,
+        _TOKEN,
+    ),
+    "response_class": Response,
+}
+METRICS: dict[str, Any] = {
+    "responses": _responses(
+        {"description": "Metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}, *_GATE, _TOKEN
+    ),
+    "response_class": Response,
 }

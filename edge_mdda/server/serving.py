@@ -17,10 +17,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from edge_mdda import output, terminal
 from edge_mdda.assessor import Settings
 from edge_mdda.errors import EdgeMddaError, ParameterError
+from edge_mdda.server.archive import Archive
 from edge_mdda.server.events import Events
-from edge_mdda.server.gate import Gate
+from edge_mdda.server.gate import OPEN_FOLDER, Gate
 from edge_mdda.server.limits import Limits
 from edge_mdda.server.line import Line
+from edge_mdda.server.metrics import Metrics
 from edge_mdda.server.routes import application
 from edge_mdda.server.task import Serving
 from edge_mdda.service import notify
@@ -30,6 +32,8 @@ from edge_mdda.service.supervisor import Supervisor
 _KEEP_ALIVE = 5
 # Seconds beyond the time an image may take after which the end of the service waits for nobody.
 _GRACE = 5
+# Seconds between two signs of life to systemd, far below any watchdog.
+_SIGN_OF_LIFE = 5
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Plan:
         certificate: PEM file of a certificate and its chain, None for no TLS.
         key: PEM file of its key, None if it is in the same file.
         names: host names beside this machine's own.
+        archive: folder where assessed images are kept, None for nowhere.
         ready_file: where the address is written once requests are taken.
     """
 
@@ -56,6 +61,7 @@ class Plan:
     certificate: Path | None
     key: Path | None
     names: tuple[str, ...]
+    archive: Path | None
     ready_file: Path | None
 
 
@@ -65,38 +71,53 @@ def run(plan: Plan) -> None:
     Raises:
         EdgeMddaError: the address cannot be used, or the model cannot be loaded.
     """
+    archive = None if plan.archive is None else Archive(plan.archive)
     listening = _bind(plan.host, plan.port)
     supervisor = Supervisor(Serving(plan.settings, plan.limits.pixels), deadline=plan.limits.timeout)
     line = Line(supervisor, plan.limits.queue)
     events = Events()
+    metrics = Metrics(line, events)
     server: _Server
 
-    async def load() -> None:
+    async def live() -> None:
         try:
             await line.start()
-            notify.ready()
         except EdgeMddaError as error:
             server.fault = error
             server.should_exit = True
+            return
+        notify.ready()
+        while True:
+            notify.alive(f"{metrics.answered} answered, {line.waiting} waiting")
+            await asyncio.sleep(_SIGN_OF_LIFE)
+
+    inner = application(line, plan.limits, events, metrics, archive, live)
+    paths = {getattr(route, "path", "") for route in inner.routes}
+
+    def note(method: str, path: str, status: int, seconds: float) -> None:
+        """Count a request and say a line about it: never its query, its body or who sent it."""
+        known = "/page" if path.startswith(OPEN_FOLDER) else path if path in paths else "other"
+        metrics.request(known, status, seconds)
+        terminal.complain(f"{method} {known} {status or 'gone'}, {seconds * 1000:.0f} ms")
 
     app = Gate(
-        application(line, plan.limits, events, load),
+        inner,
         token=plan.token,
         names=plan.names,
-        send_timeout=plan.limits.upload,
-        note=_log,
+        connections=lambda: len(server.server_state.connections),
+        limits=plan.limits,
+        note=note,
     )
     _log_plainly()
     config = uvicorn.Config(
         app,
-        http=_protocol(plan.limits.upload),
+        http=_protocol(plan.limits),
         ws="none",
         loop="asyncio",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=plan.limits.connections,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=int(plan.limits.timeout) + _GRACE,
         ssl_certfile=plan.certificate,
@@ -108,8 +129,12 @@ def run(plan: Plan) -> None:
         raise ParameterError(f"expected a certificate and its key in PEM, got: {error}") from None
     server = _Server(config, line, events, lambda: _announce(plan, listening))
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when it has ended
-    with listening:
+    try:
         server.run([listening])
+    finally:
+        listening.close()
+        if archive is not None:
+            archive.close()
     if server.fault is not None:
         raise server.fault
 
@@ -139,10 +164,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _protocol(seconds: float) -> type[H11Protocol]:
+def _protocol(limits: Limits) -> type[H11Protocol]:
     """uvicorn's protocol, with a limit to the time in which the head of a request must be there.
 
-    uvicorn has none: whoever connects and says nothing, or a letter a minute, would keep the connection for ever.
+    uvicorn has none: whoever connects and says nothing, or a letter a minute, would keep the connection for ever. And
+    what is no HTTP is answered with JSON, as everything else.
     """
 
     class Protocol(H11Protocol):
@@ -151,6 +177,8 @@ def _protocol(seconds: float) -> type[H11Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._arm()
+            if len(self.connections) > 2 * limits.connections:  # beyond the limit they are told so, if they ask
+                transport.abort()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -169,7 +197,7 @@ def _protocol(seconds: float) -> type[H11Protocol]:
             if self.cycle is not None and not self.cycle.response_complete:
                 self._disarm()
             elif self._timer is None:
-                self._timer = self.loop.call_later(seconds, self._give_up)
+                self._timer = self.loop.call_later(limits.upload, self._give_up)
 
         def _disarm(self) -> None:
             if self._timer is not None:
@@ -181,9 +209,12 @@ def _protocol(seconds: float) -> type[H11Protocol]:
 
         def send_400_response(self, msg: str) -> None:
             if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                super().send_400_response(msg)
-            else:  # an answer has begun: it cannot become another
-                self.transport.close()
+                content = b'{"error":"bad request","detail":"expected HTTP/1.1, got something else"}'
+                headers = [("content-type", "application/json"), ("content-length", str(len(content)))]
+                answer = h11.Response(status_code=400, headers=[*headers, ("connection", "close")])
+                for event in (answer, h11.Data(data=content), h11.EndOfMessage()):
+                    self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
 
     return Protocol
 
@@ -208,11 +239,6 @@ def _announce(plan: Plan, listening: socket.socket) -> None:
     if plan.ready_file is not None:
         output.write(plan.ready_file, f"{address}\n".encode())
     terminal.say(address)
-
-
-def _log(method: str, path: str, status: int, seconds: float) -> None:
-    """A line about a request: never its query, its body or who sent it."""
-    terminal.complain(f"{method} {path[:100]} {status or 'gone'}, {seconds * 1000:.0f} ms")
 
 
 class _Plain(logging.Handler):

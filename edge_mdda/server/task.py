@@ -41,6 +41,7 @@ class Task:
         preset: of the purification, None for the server's own parameters.
         purify: which image gives the answer, None for the server's choice.
         coverage: of the prediction sets, None for the server's choice.
+        samples: purifications whose probabilities are averaged, None for the server's choice.
         seed: of the noise, None for a fresh one.
         size: "own" purifies the image as it is, "model" squashed to the model's size first, as an assessment does.
         keep: whether to answer with the image for the archive too.
@@ -51,6 +52,7 @@ class Task:
     preset: str | None = None
     purify: Mode | None = None
     coverage: float | None = None
+    samples: int | None = None
     seed: int | None = None
     size: Size = "own"
     keep: bool = False
@@ -138,6 +140,7 @@ class _Bench:
                 seed=task.seed,
                 purify=mode,
                 coverage=settings.coverage if task.coverage is None else task.coverage,
+                samples=settings.samples if task.samples is None else task.samples,
             )
             parts = [report.to_json().encode()]
             if task.keep:
@@ -185,6 +188,7 @@ class _Bench:
             "parameters": asdict(settings.parameters),
             "purify": choose_mode(settings.purify, settings.parameters, bundle.calibration),
             "coverage": settings.coverage,
+            "samples": settings.samples,
             "version": edge_mdda.__version__,
         }
         return Answer([json.dumps(description).encode()])

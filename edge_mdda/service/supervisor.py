@@ -67,7 +67,8 @@ class Supervisor:
     @property
     def pid(self) -> int | None:
         """Process number of the child, None where there is none."""
-        return None if self._child is None else self._child.process.pid
+        child = self._child
+        return None if child is None else child.pid
 
     def start(self) -> None:
         """Start the child and wait until it has loaded what it needs; nothing happens if it is there already.
@@ -118,12 +119,11 @@ class Supervisor:
             try:
                 return child.exchange(request, self._deadline)
             except (EOFError, OSError):
-                ending = child.ending(self._deadline)
+                ending, late = child.ending(self._deadline), child.timed_out
                 self.close()
                 if ending != _KILLED:
                     break
-        kind = TooLateError if child.timed_out else InferenceError
-        raise kind(f"expected an answer, got {ending}")
+        raise (TooLateError if late else InferenceError)(f"expected an answer, got {ending}")
 
     def close(self) -> None:
         """End the child, at once; a later request starts another."""
@@ -138,6 +138,7 @@ class _Child:
 
     def __init__(self, process: BaseProcess, connection: Connection) -> None:
         self.process = process
+        self.pid = process.pid
         self._connection = connection
         self.timed_out = False
 
