@@ -39,7 +39,7 @@ def assess(image: bytes, address: str = ADDRESS, token: str | None = None) -> di
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return dict(json.load(answer))
-        except urllib.error.HTTPError as error:
+        except urllib.error.HTTPError as error:  # noqa: PERF203 – that is the point
             if error.code == 503 and attempt < ATTEMPTS:
                 time.sleep(float(error.headers.get("Retry-After", 1)))
                 continue

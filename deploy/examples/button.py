@@ -42,6 +42,7 @@ class Panel:
 
     def close(self) -> None:
         """Switch everything off and give the pins back."""
+        self.show("idle")
         for device in (self.button, *self.lights.values()):
             device.close()
 

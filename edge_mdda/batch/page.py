@@ -52,7 +52,7 @@ def sentence(summary: dict[str, Any]) -> str:
     names = {
         "abstained": "without an answer",
         "alarms": "with an attack alarm",
-        "disagreements": "with two verdicts",
+        "disagreements": "of another class once purified",
         "quality_warnings": "with a warning about their quality",
     }
     told += [f"{summary[key]} {words}" for key, words in names.items() if summary[key] is not None]
