@@ -34,6 +34,7 @@ from edge_mdda.errors import ParameterError
 CSV, PARQUET = ".csv", ".parquet"
 Row = dict[str, Any]
 _SCORES = {"uncertainty": "uncertainty", "distance": "out_of_distribution", "divergence": "alarm"}
+_FLAGS = ("abstained", "alarm", "disagree")
 
 
 def check(name: str) -> None:
@@ -111,18 +112,17 @@ def _parquet(rows: list[Row]) -> bytes:
     from pyarrow import parquet
 
     names = columns(rows)
-    arrays = []
-    for name in names:
-        values = [each.get(name) for each in rows]
-        arrays.append(pyarrow.array(values, _type(pyarrow, name, values)))
+    arrays = [pyarrow.array([each.get(name) for each in rows], _type(pyarrow, name)) for name in names]
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table(arrays, names), sink)
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _type(pyarrow: Any, name: str, values: list[Any]) -> Any:
-    """The type of a column: of its first value, so that a column of nulls among texts is text."""
+def _type(pyarrow: Any, name: str) -> Any:
+    """The type of a column, by its name: one in which nothing is known has it too."""
     if name == "seed":
         return pyarrow.uint64()
-    first = next((value for value in values if value is not None), "")
-    return {bool: pyarrow.bool_(), float: pyarrow.float64(), int: pyarrow.float64()}.get(type(first), pyarrow.string())
+    if name in _FLAGS:
+        return pyarrow.bool_()
+    number = name in _SCORES or (name.startswith(("raw_", "purified_", "quality_")) and name != "quality_warnings")
+    return pyarrow.float64() if number else pyarrow.string()
