@@ -75,7 +75,7 @@ def test_a_data_set_becomes_a_table_pictures_and_a_summary(
     assert process.returncode == 3
     told = process.stdout.decode()
     assert "17 images, 1 failed" in told
-    assert "balanced accuracy" in told
+    assert "answer, where given" in " ".join(told.split())
     assert errors(process) == [
         "edge-mdda: images/broken.jpg: expected a JPEG or PNG image, got something else",
         f"edge-mdda: 1 failed, see {out}/failures.csv; the next run tries them again",
@@ -157,17 +157,8 @@ class TestCluster:
         assert made(out) == made(alone[0])
 
     def test_where_no_scheduler_is_it_is_refused(self, data: Path, tmp_path: Path) -> None:
-        told = refused(
-            run(
-                "batch",
-                data,
-                tmp_path / "out",
-                "--scheduler",
-                "tcp://127.0.0.1:9",
-                DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="1s",
-            ),
-            2,
-        )
+        impatient = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
+        told = refused(run("batch", data, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9", **impatient), 2)
         assert "expected a Dask scheduler with workers at tcp://127.0.0.1:9, got: " in told
 
 
@@ -198,7 +189,6 @@ asyncio.run(serve())
 
 def worker_of(pid: int) -> int:
     """A Dask worker among the children of a process: one that was spawned, and not what watches over semaphores."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     threads = (path / "children" for path in Path(f"/proc/{pid}/task").iterdir())
     children = [child for path in threads for child in path.read_text().split()]
     return next(int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes())
@@ -215,7 +205,7 @@ def worker_of(pid: int) -> int:
         (["models/samples", "out", "--workers", "0"], "expected --workers in [1, 256], got 0"),
         (
             ["models/samples", "out", "--scheduler", "there"],
-            "expected --scheduler local or tcp://HOST:PORT, got 'there'",
+            "expected --scheduler local or tcp://HOST:PORT, got",
         ),
         (["models/samples", "out", "--scheduler", "tcp://a:1", "--workers", "2"], "got both"),
         (["models/samples", "out", "--table", "results.xlsx"], "expected the name of a table ending in .csv or"),

@@ -136,7 +136,7 @@ class TestSummary:
         assert ways["as it came"]["balanced_accuracy"] == 0.5
         assert ways["purified"]["balanced_accuracy"] == pytest.approx(2 / 3, abs=1e-6)
         assert ways["as it came"]["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
-        assert ways["the answer, where one is given"]["images"] == 3
+        assert ways["answer, where given"]["images"] == 3
         assert found["scored"][0]["prediction_set"] == {"coverage": 0.75, "mean_size": 2.0}
 
     def test_it_is_json_a_page_and_a_drawing(self, found: dict[str, Any]) -> None:

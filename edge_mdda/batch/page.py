@@ -11,7 +11,7 @@ from edge_mdda.report import DISCLAIMER
 if TYPE_CHECKING:
     from rich.table import Table
 
-_HEADER = ("images", "answered by", "how many", "accuracy", "95 %", "balanced accuracy")
+_HEADER = ("of", "answered by", "images", "accuracy", "95 %", "balanced")
 
 
 def to_html(summary: dict[str, Any]) -> str:

@@ -49,8 +49,8 @@ def _given(row: Row, labels: list[str]) -> str | None:
 WAYS: dict[str, Callable[[Row, list[str]], str | None]] = {
     "as it came": _top("raw"),
     "purified": _top("purified"),
-    "the answer": _answer,
-    "the answer, where one is given": _given,
+    "answer": _answer,
+    "answer, where given": _given,
 }
 
 
