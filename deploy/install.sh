@@ -41,9 +41,11 @@ done
 prefix=$root$prefix
 units=$root/etc/systemd/system
 unit=edge-mdda-watch.service
+serve=edge-mdda-serve.service # installed, and started by whoever wants it
 config=$root/etc/edge-mdda
 state=$root/var/lib/edge-mdda
 models=$root/var/lib/edge-mdda-models
+archive=$root/var/lib/edge-mdda-archive
 cache=$root/var/cache/edge-mdda
 sysusers=$root/usr/lib/sysusers.d/edge-mdda.conf
 command=$root/usr/local/bin/edge-mdda
@@ -144,7 +146,7 @@ make_version() { # a virtual environment of its own, which nothing refers to unt
     chmod 755 "$version"
     "$python" -m venv "$version"
     PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$version/bin/python" -m pip install --quiet --only-binary=:all: \
-        --no-cache-dir "${index[@]}" "${constraints[@]}" "${source}[signed]" ||
+        --no-cache-dir "${index[@]}" "${constraints[@]}" "${source}[signed,serve]" ||
         fail "expected pip to install edge-mdda, got the above: the version before is left as it was"
     "$version/bin/edge-mdda" --version
     # The shipped bundle alone: a damaged one among those installed later must not stand in the way of an upgrade.
@@ -166,16 +168,23 @@ install_service() {
     local systemd=0
     install -D -m 644 "$here/systemd/edge-mdda.sysusers.conf" "$sysusers"
     mkdir -p "$units"
-    sed "s#/opt/edge-mdda#${prefix}#g" "$here/systemd/$unit" >"$units/$unit"
-    rm -rf "$units/$unit.d"
     if live; then systemd=$(systemctl --version | awk 'NR == 1 { print $2 }'); fi
-    if [ "${systemd%%[!0-9]*}" -ge 254 ]; then install -D -m 644 "$here/systemd/backoff.conf" "$units/$unit.d/backoff.conf"; fi
-    [ -e "$config/watch.conf" ] || install -D -m 644 "$here/systemd/watch.conf" "$config/watch.conf"
+    for each in "$unit" "$serve"; do
+        sed "s#/opt/edge-mdda#${prefix}#g" "$here/systemd/$each" >"$units/$each"
+        rm -f "$units/$each.d/backoff.conf"
+        rmdir "$units/$each.d" 2>/dev/null || true
+        if [ "${systemd%%[!0-9]*}" -ge 254 ]; then install -D -m 644 "$here/systemd/backoff.conf" "$units/$each.d/backoff.conf"; fi
+    done
+    for each in watch serve; do
+        [ -e "$config/$each.conf" ] || install -D -m 644 "$here/systemd/$each.conf" "$config/$each.conf"
+    done
     mkdir -p "$config/keys" "$models"
     if live; then
         systemd-sysusers "$sysusers"
         systemctl daemon-reload
         systemctl stop "$unit" 2>/dev/null || true
+        serving=$(systemctl is-active "$serve" 2>/dev/null || true)
+        systemctl stop "$serve" 2>/dev/null || true
     fi
     # Kernels of another version, or of another processor this card was in before, are of no use.
     rm -rf "$cache"
@@ -187,22 +196,26 @@ install_service() {
         systemctl enable --quiet "$unit"
         systemctl restart "$unit" || fail "expected a running service, got a failure: journalctl -u $unit"
         systemctl --no-pager --lines=0 status "$unit"
+        if [ "$serving" = active ]; then
+            systemctl restart "$serve" || fail "expected a running service, got a failure: journalctl -u $serve"
+        fi
     else
         "${warm[@]}"
     fi
 }
 
 uninstall() {
-    if live && command -v systemctl >/dev/null; then systemctl disable --now --quiet "$unit" 2>/dev/null || true; fi
-    rm -rf "${units:?}/$unit" "${units:?}/$unit.d" "$sysusers" "$cache" "$prefix/versions" "$prefix/current" "$prefix/next"
+    if live && command -v systemctl >/dev/null; then systemctl disable --now --quiet "$unit" "$serve" 2>/dev/null || true; fi
+    for each in "$unit" "$serve"; do rm -rf "${units:?}/$each" "${units:?}/$each.d"; done
+    rm -rf "$sysusers" "$cache" "$prefix/versions" "$prefix/current" "$prefix/next"
     rmdir "$prefix" 2>/dev/null || true
     if [ "$(readlink "$command" || true)" = "$prefix/current/bin/edge-mdda" ]; then rm -f "$command"; fi
     if live && command -v systemctl >/dev/null; then systemctl daemon-reload; fi
     if [ "$purge" = yes ]; then
-        rm -rf "$state" "$config" "$models"
+        rm -rf "$state" "$config" "$models" "$archive"
         if live && getent passwd edge-mdda >/dev/null; then userdel edge-mdda; fi
     elif [ -e "$state" ] || [ -e "$config" ]; then
-        echo "images, reports, models and settings are kept in $state, $models and $config: --purge removes them"
+        echo "images, reports, models and settings are kept in $state, $archive, $models and $config: --purge removes them"
     fi
     echo "edge-mdda is removed"
 }

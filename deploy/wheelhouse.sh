@@ -21,7 +21,7 @@ for minor in $(seq 17 "${glibc#2.}"); do options+=(--platform "manylinux_2_${min
 mkdir -p "$folder/wheels"
 "$pip" wheel --quiet --no-deps --wheel-dir "$folder/wheels" "$here/.."
 wheel=$(compgen -G "$folder/wheels/edge_mdda-*.whl")
-"$pip" download --quiet --dest "$folder/wheels" --constraint "$constraints" "${options[@]}" "${wheel}[signed]"
+"$pip" download --quiet --dest "$folder/wheels" --constraint "$constraints" "${options[@]}" "${wheel}[signed,serve]"
 mkdir "$folder/constraints"
 cp "$constraints" "$folder/constraints/"
 cp -r "$here/install.sh" "$here/systemd" "$folder/"

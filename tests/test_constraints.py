@@ -17,7 +17,7 @@ def test_the_pins_on_file_are_complete(name: str) -> None:
     pins = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)$", text, re.MULTILINE))
     assert text == constraints.text(BOARDS[name], pins)
     named = {re.match(r"[\w-]+", requirement)[0] for requirement in constraints.requirements()}
-    assert {"numpy", "numba", "cryptography"} <= named <= set(pins)
+    assert {"numpy", "numba", "cryptography", "fastapi", "uvicorn"} <= named <= set(pins)
 
 
 def test_no_board_is_missing_and_none_is_left_over() -> None:

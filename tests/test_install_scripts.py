@@ -41,7 +41,7 @@ def wheelhouse(folder: Path, version: str, broken: str = "") -> Path:
     info = f"edge_mdda-{version}.dist-info"
     contents = {
         "edge_mdda.py": PROGRAM.replace("VERSION", version).replace("BROKEN", broken),
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: edge-mdda\nVersion: {version}\nProvides-Extra: signed\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: edge-mdda\nVersion: {version}\nProvides-Extra: signed\nProvides-Extra: serve\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\nedge-mdda = edge_mdda:main\n",
     }
@@ -100,6 +100,8 @@ def test_install_again_upgrade_and_uninstall(tmp_path: Path) -> None:
     assert says(root) == "stand-in 1.0\n"
     unit = (root / "etc/systemd/system/edge-mdda-watch.service").read_text()
     assert f"ExecStart={root}/opt/edge-mdda/current/bin/edge-mdda watch" in unit
+    unit = (root / "etc/systemd/system/edge-mdda-serve.service").read_text()
+    assert f"ExecStart={root}/opt/edge-mdda/current/bin/edge-mdda serve" in unit
     assert (root / "var/cache/edge-mdda/kernels of 1.0").exists()
     settings = root / "etc/edge-mdda/watch.conf"
     settings.write_text("EDGE_MDDA_WATCH=--keep 5\n")
@@ -117,7 +119,7 @@ def test_install_again_upgrade_and_uninstall(tmp_path: Path) -> None:
     result = run(second, "--root", root, "--uninstall")
     assert result.returncode == 0
     assert "are kept in" in result.stdout
-    assert files(root) == {"etc/edge-mdda/watch.conf", "var/lib/edge-mdda/incoming/lesion.jpg"}
+    assert files(root) == {"etc/edge-mdda/serve.conf", "etc/edge-mdda/watch.conf", "var/lib/edge-mdda/incoming/lesion.jpg"}
     assert run(second, "--root", root, "--uninstall", "--purge").returncode == 0
     assert files(root) == set()
     assert run(second, "--root", root, "--uninstall", "--purge").returncode == 0

@@ -23,7 +23,7 @@ from tools import atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "deploy" / "constraints"
-EXTRA = "signed"
+EXTRAS = ("signed", "serve")
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ BOARDS = {
 
 
 def requirements() -> list[str]:
-    """What the package depends on, its signatures' library included."""
+    """What the package depends on, with the libraries of signatures and of the service over HTTP."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"][EXTRA]]
+    return [*project["dependencies"], *(name for extra in EXTRAS for name in project["optional-dependencies"][extra])]
 
 
 def platform_options(board: Board) -> list[str]:

@@ -1,4 +1,4 @@
-"""What systemd says of the units in `deploy/systemd`: whether they are valid, and how exposed the service is.
+"""What systemd says of the units in `deploy/systemd`: whether they are valid, and how exposed the services are.
 
 Nothing has to be installed for it but systemd-analyze (systemd 250 or later: `--offline`).
 """
@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 UNITS = Path(__file__).resolve().parents[1] / "deploy" / "systemd"
 WATCH = UNITS / "edge-mdda-watch.service"
+SERVE = UNITS / "edge-mdda-serve.service"
 
 
 def verify(unit: Path) -> str:
@@ -43,14 +44,14 @@ def exposure(unit: Path) -> tuple[float, list[tuple[str, str, str]]]:
     return float(level[1]), [(item["name"], item["description"], item["exposure"]) for item in left]
 
 
-def markdown() -> str:
+def markdown(unit: Path = WATCH) -> str:
     """The level and what is left open, as a section of the page."""
-    level, left = exposure(WATCH)
+    level, left = exposure(unit)
     version = subprocess.run(["systemd-analyze", "--version"], capture_output=True, text=True).stdout.split()[1]
     rows = [f"| `{name}` | {description} | {share} |" for name, description, share in sorted(left)]
     return "\n".join(
         [
-            f"`systemd-analyze security --offline=true` (systemd {version}) gives `{WATCH.name}` an exposure level of "
+            f"`systemd-analyze security --offline=true` (systemd {version}) gives `{unit.name}` an exposure level of "
             f"**{level}** on its scale from 0 (safe) to 10 (unsafe). What is left open:",
             "",
             "| setting | what it says | share |",

@@ -9,6 +9,8 @@ from edge_mdda.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE
 
 #: Whoever listens to events, at most; one more is answered with 503.
 MAX_LISTENERS = 16
+#: Seconds between two signs of life to systemd, far below any watchdog.
+SIGN_OF_LIFE = 5
 
 
 @dataclass(frozen=True)

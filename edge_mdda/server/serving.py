@@ -20,7 +20,7 @@ from edge_mdda.errors import EdgeMddaError, ParameterError
 from edge_mdda.server.archive import Archive
 from edge_mdda.server.events import Events
 from edge_mdda.server.gate import OPEN_FOLDER, Gate
-from edge_mdda.server.limits import Limits
+from edge_mdda.server.limits import SIGN_OF_LIFE, Limits
 from edge_mdda.server.line import Line
 from edge_mdda.server.metrics import Metrics
 from edge_mdda.server.routes import application
@@ -32,8 +32,6 @@ from edge_mdda.service.supervisor import Supervisor
 _KEEP_ALIVE = 5
 # Seconds beyond the time an image may take after which the end of the service waits for nobody.
 _GRACE = 5
-# Seconds between two signs of life to systemd, far below any watchdog.
-_SIGN_OF_LIFE = 5
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def run(plan: Plan) -> None:
         notify.ready()
         while True:
             notify.alive(f"{metrics.answered} answered, {line.waiting} waiting")
-            await asyncio.sleep(_SIGN_OF_LIFE)
+            await asyncio.sleep(SIGN_OF_LIFE)
 
     inner = application(line, plan.limits, events, metrics, archive, live)
     paths = {getattr(route, "path", "") for route in inner.routes}
