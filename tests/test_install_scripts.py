@@ -119,7 +119,11 @@ def test_install_again_upgrade_and_uninstall(tmp_path: Path) -> None:
     result = run(second, "--root", root, "--uninstall")
     assert result.returncode == 0
     assert "are kept in" in result.stdout
-    assert files(root) == {"etc/edge-mdda/serve.conf", "etc/edge-mdda/watch.conf", "var/lib/edge-mdda/incoming/lesion.jpg"}
+    assert files(root) == {
+        "etc/edge-mdda/serve.conf",
+        "etc/edge-mdda/watch.conf",
+        "var/lib/edge-mdda/incoming/lesion.jpg",
+    }
     assert run(second, "--root", root, "--uninstall", "--purge").returncode == 0
     assert files(root) == set()
     assert run(second, "--root", root, "--uninstall", "--purge").returncode == 0

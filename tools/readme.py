@@ -4,9 +4,9 @@
 
 Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here
 and now; the model's headline from its card; when it does not answer from its record of `tools.doubt`; the presets, with
-how they were chosen, from `models/presets.json`; the benchmark from `models/benchmark.json`; its growth from
-`models/growth.json`, and a batch's from `models/scaling.json`; instructions on 64-bit ARM from `models/arm64.json`. The models' page has the table of all bundles
-beside it.
+how they were chosen, from `models/presets.json`; the benchmark from `models/benchmark.json`, its growth from
+`models/growth.json`, that of a batch from `models/scaling.json`; instructions on 64-bit ARM from `models/arm64.json`.
+The models' page has the table of all bundles beside it.
 """
 
 from __future__ import annotations
