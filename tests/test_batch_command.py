@@ -170,8 +170,8 @@ import asyncio, sys
 from distributed import Scheduler, Worker
 
 async def serve():
-    async with Scheduler(host="127.0.0.1", dashboard_address=None) as scheduler:
-        async with Worker(scheduler.address, nthreads=2, dashboard_address=None) as worker:
+    async with Scheduler(host="127.0.0.1", dashboard_address="127.0.0.1:0") as scheduler:
+        async with Worker(scheduler.address, nthreads=2, dashboard_address="127.0.0.1:0") as worker:
             print(scheduler.address, flush=True)
             await worker.finished()
 

@@ -25,13 +25,15 @@ AHEAD = 2
 LOCAL = "local"
 # Seconds for the first worker of a running scheduler to be there.
 _PATIENCE = 30
+_ANY_PORT = "127.0.0.1:0"
 
 
 @contextmanager
 def connect(workers: int, scheduler: str | None) -> Iterator[Client | None]:
     """A Dask client: of a running scheduler (tcp://…), or of so many processes here; None for one process, this one.
 
-    The workers of a running scheduler must have this package, and see models' files under the same paths.
+    The workers of a running scheduler must have this package, and see models' files under the same paths. Dask asks
+    nobody who he is: whoever reaches its ports, of processes here any user of this machine, can run code as this one.
 
     Raises:
         ParameterError: Dask is not installed, or there is no such scheduler, or it has no worker.
@@ -53,9 +55,19 @@ def connect(workers: int, scheduler: str | None) -> Iterator[Client | None]:
         with client:
             yield client
         return
-    # A killed worker is nothing to tell of: its job is done by another.
-    quiet = {"processes": True, "dashboard_address": None, "silence_logs": logging.CRITICAL}
-    with LocalCluster(n_workers=workers, threads_per_worker=1, **quiet) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            # Its pages cannot be switched off; so they are for this machine alone, on ports that are free.
+            dashboard_address=_ANY_PORT,
+            worker_dashboard_address=_ANY_PORT,
+            # A killed worker is nothing to tell of: its job is done by another.
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
         yield client
 
 
