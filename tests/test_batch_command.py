@@ -52,7 +52,9 @@ def pictures(folder: Path) -> int:
 def started(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [*PROGRAM, "batch", *map(str, arguments), *CHEAP]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT, env=environment, start_new_session=True
+    )
     try:
         yield process
     finally:
@@ -143,6 +145,17 @@ class TestCluster:
         assert process.returncode == 3, stderr
         assert stdout.decode().splitlines()[:-1] == alone[1].stdout.decode().splitlines()[:-1]
         assert made(out) == made(alone[0])
+
+    def test_interrupted_it_ends_quietly_with_all_its_processes(self, data: Path, tmp_path: Path) -> None:
+        """As a terminal does it: Ctrl-C goes to every process."""
+        out = tmp_path / "out"
+        with started(data, out, "--workers", "2") as process:
+            wait_for_pictures(out, 2, process)
+            os.killpg(process.pid, signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert told.decode().splitlines()[-1] == "edge-mdda: interrupted"
+        assert b"Traceback" not in told
 
     def test_a_running_scheduler_is_used(
         self, alone: tuple[Path, subprocess.CompletedProcess[bytes]], data: Path, tmp_path: Path

@@ -7,6 +7,7 @@ and Dask gives that to another.
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -63,12 +64,18 @@ def connect(workers: int, scheduler: str | None) -> Iterator[Client | None]:
             # Its pages cannot be switched off; so they are for this machine alone, on ports that are free.
             dashboard_address=_ANY_PORT,
             worker_dashboard_address=_ANY_PORT,
+            preload=[__name__],
             # A killed worker is nothing to tell of: its job is done by another.
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
     ):
         yield client
+
+
+def dask_setup(worker: object) -> None:
+    """Called by Dask in each process that `connect` starts: Ctrl-C goes to the parent too, which ends them quietly."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def spread(
