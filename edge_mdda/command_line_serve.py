@@ -55,6 +55,9 @@ def serve(
     ] = None,
     max_body: Annotated[int, typer.Option(metavar="BYTES", help="Of a request; beyond it 413.")] = _LIMITS.body,
     max_pixels: Annotated[int, typer.Option(metavar="N", help="Of an image; beyond it 413.")] = _LIMITS.pixels,
+    max_purified_pixels: Annotated[
+        int, typer.Option(metavar="N", help="Of an image purified at its own size, 128 bytes each; beyond it 413.")
+    ] = _LIMITS.purified_pixels,
     queue: Annotated[
         int, typer.Option(metavar="N", help="Requests that wait while one is worked on; beyond it 503.")
     ] = _LIMITS.queue,
@@ -83,7 +86,7 @@ def serve(
     """
     options = serving.Options(
         settings=settings_of(context.params),
-        limits=Limits(max_body, max_pixels, queue, timeout, upload_timeout, max_connections),
+        limits=Limits(max_body, max_pixels, max_purified_pixels, queue, timeout, upload_timeout, max_connections),
         host=host,
         port=port,
         token_file=token_file,

@@ -41,7 +41,8 @@ def wheelhouse(folder: Path, version: str, broken: str = "") -> Path:
     info = f"edge_mdda-{version}.dist-info"
     contents = {
         "edge_mdda.py": PROGRAM.replace("VERSION", version).replace("BROKEN", broken),
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: edge-mdda\nVersion: {version}\nProvides-Extra: signed\nProvides-Extra: serve\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: edge-mdda\nVersion: {version}\n"
+        "Provides-Extra: signed\nProvides-Extra: serve\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\nedge-mdda = edge_mdda:main\n",
     }

@@ -45,7 +45,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(archive: Path) -> Iterator[Served]:
-    limits = ["--max-body", BODY, "--max-pixels", PIXELS, "--queue", QUEUE, "--upload-timeout", 1.5, "--timeout", 60]
+    pixels = ["--max-pixels", PIXELS, "--max-purified-pixels", 10_000]
+    limits = ["--max-body", BODY, *pixels, "--queue", QUEUE, "--upload-timeout", 1.5, "--timeout", 60]
     with served(*map(str, limits), "--archive", archive) as running:
         yield running
 
@@ -126,6 +127,7 @@ def test_the_page_and_its_files_are_served_with_a_policy(service: Served) -> Non
         ("DELETE", "/v1/model", None, "", 405),
         ("POST", "/v1/assess", bytes(BODY + 1), "image/png", 413),
         ("POST", "/v1/assess", image.encode_jpeg(PICTURE.repeat(8, 0).repeat(8, 1)), "image/jpeg", 413),
+        ("POST", "/v1/purify", image.encode_png(PICTURE.repeat(2, 0).repeat(2, 1)), "image/png", 413),
         ("POST", "/v1/assess", PNG, "text/plain", 415),
         ("POST", "/v1/assess", PNG, "", 415),
         ("POST", "/v1/assess", PNG, "multipart/form-data", 415),
@@ -211,6 +213,7 @@ def test_what_a_client_must_not_see_again_is_in_no_log(service: Served) -> None:
     body, kind = form(("image", "patient name.png", PNG))
     service.assess(body, "?seed=4711", Content_Type=kind)
     service.get("/v1/assess/patient-name?secret=1")
+    service.assess(b"--limit garbage", Content_Type=kind)
     said = service.log.read_text()
     assert "edge-mdda: POST /v1/assess 200, " in said
     assert "edge-mdda: GET other 404, " in said

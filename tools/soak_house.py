@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,28 @@ TIMEOUT = 5.0
 #: Images that stay, at least as many as are dropped between two looks at the reports.
 KEEP = 200
 _CLOCK = Path(__file__).with_name("wall_clock.c")
+
+
+def tree_of(pid: int) -> list[int]:
+    """A process and its descendants, whichever threads started them; those that are gone are left out."""
+    found = [pid]
+    for each in found:
+        for task in Path(f"/proc/{each}/task").glob("*/children"):
+            with suppress(OSError):
+                found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def memory_of(pids: list[int]) -> float:
+    """MiB of processes together, pages that they share counted once (proc(5), smaps_rollup)."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
 
 
 class Service:
@@ -66,14 +89,7 @@ class Service:
 
     def processes(self) -> list[int]:
         """It and its descendants."""
-        found = [self.process.pid]
-        for pid in found:
-            try:
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            except OSError:  # it is gone
-                continue
-            found += [int(child) for child in children]
-        return found
+        return tree_of(self.process.pid)
 
     def child(self) -> int | None:
         """The process that runs the model: the one without children at the end of the line."""
@@ -82,14 +98,7 @@ class Service:
 
     def memory(self) -> float:
         """MiB of all processes together, pages that they share counted once."""
-        total = 0
-        for pid in self.processes():
-            try:
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            except OSError:
-                continue
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return total / 1024
+        return memory_of(self.processes())
 
     def close(self) -> None:
         """End it as systemd does."""

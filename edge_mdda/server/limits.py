@@ -20,6 +20,7 @@ class Limits:
     Attributes:
         body: bytes of a request's body: 413. All bodies in memory together may be `queue` + 1 times that: 503.
         pixels: of an image: 413.
+        purified_pixels: of an image that is purified at its own size: 413. That takes 128 bytes a pixel or more.
         queue: requests that wait while one is worked on: 503 with Retry-After.
         timeout: seconds that the work on one image may take: 504.
         upload: seconds in which a body must be there: 408; in which the head of a request must be there, for which the
@@ -32,6 +33,7 @@ class Limits:
 
     body: int = MAX_BYTES
     pixels: int = 24_000_000
+    purified_pixels: int = 2_000_000
     queue: int = 8
     timeout: float = 20.0
     upload: float = 30.0
@@ -41,6 +43,7 @@ class Limits:
         for name, value, low, high in (
             ("--max-body", self.body, 1, MAX_BYTES),
             ("--max-pixels", self.pixels, MIN_SIDE**2, MAX_PIXELS),
+            ("--max-purified-pixels", self.purified_pixels, MIN_SIDE**2, MAX_PIXELS),
             ("--queue", self.queue, 0, 1000),
             ("--timeout", self.timeout, 0.1, 3600),
             ("--upload-timeout", self.upload, 0.1, 3600),

@@ -71,7 +71,8 @@ def run(plan: Plan) -> None:
     """
     archive = None if plan.archive is None else Archive(plan.archive)
     listening = _bind(plan.host, plan.port)
-    supervisor = Supervisor(Serving(plan.settings, plan.limits.pixels), deadline=plan.limits.timeout)
+    prepare = Serving(plan.settings, plan.limits.pixels, plan.limits.purified_pixels)
+    supervisor = Supervisor(prepare, deadline=plan.limits.timeout)
     line = Line(supervisor, plan.limits.queue)
     events = Events()
     metrics = Metrics(line, events)
@@ -255,8 +256,7 @@ class _Plain(logging.Handler):
 
 
 def _log_plainly() -> None:
-    for name in ("uvicorn", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers = [_Plain(logging.WARNING)]
-        logger.propagate = False
-        logger.setLevel(logging.WARNING)
+    logging.root.handlers = [_Plain(logging.WARNING)]
+    # It says at which byte a form is wrong, which the answer does too.
+    logging.getLogger("python_multipart").disabled = True
+    logging.getLogger("python_multipart.multipart").disabled = True

@@ -78,10 +78,12 @@ class Serving:
     Attributes:
         settings: the server's own, for what a task leaves open.
         max_pixels: of an image.
+        max_purified_pixels: of an image that is purified at its own size.
     """
 
     settings: Settings
     max_pixels: int
+    max_purified_pixels: int
 
     def __call__(self) -> Callable[[bytes], Answer]:
         bench = _Bench(self.settings)
@@ -90,12 +92,12 @@ class Serving:
             task = Task.from_bytes(request)
             if task.kind == "describe":
                 return bench.describe()
-            self._check(task.image)
+            self._check(task)
             return bench.assess(task) if task.kind == "assess" else bench.purify(task)
 
         return answer
 
-    def _check(self, image: bytes) -> None:
+    def _check(self, task: Task) -> None:
         """Refuse an image with too many pixels by its header.
 
         Raises:
@@ -103,9 +105,12 @@ class Serving:
         """
         from edge_mdda.image import read_header
 
-        header = read_header(image)
-        if header.width * header.height > self.max_pixels:
-            raise TooLargeError(f"expected at most {self.max_pixels} pixels, got {header.width}×{header.height}")
+        header = read_header(task.image)
+        own = task.kind == "purify" and task.size == "own"
+        most = min(self.max_pixels, self.max_purified_pixels) if own else self.max_pixels
+        if header.width * header.height > most:
+            hint = ", or size=model" if own else ""
+            raise TooLargeError(f"expected at most {most} pixels{hint}, got {header.width}×{header.height}")
 
 
 class _Bench:
