@@ -4,7 +4,7 @@
 
 The real program, over the same drawn images, with 1, 2 and 4 processes in turn, round by round. Apart from each other:
 the start, until the first image is on the disk, and the images a second from then on, by the times of their files.
-More processes than cores are in it to show that they gain nothing.
+More processes than cores are in it to show what they gain.
 """
 
 from __future__ import annotations
