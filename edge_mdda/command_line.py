@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 import edge_mdda
-from edge_mdda import command_line_device, command_line_live, command_line_models, command_line_serve, terminal
+from edge_mdda import (
+    command_line_batch,
+    command_line_device,
+    command_line_live,
+    command_line_models,
+    command_line_serve,
+    terminal,
+)
 from edge_mdda.command_line_options import (
     Blocks,
     Channels,
@@ -231,6 +238,7 @@ app.add_typer(command_line_models.app, name="model")
 app.add_typer(command_line_device.app)
 app.add_typer(command_line_live.app)
 app.add_typer(command_line_serve.app)
+app.add_typer(command_line_batch.app)
 
 
 def run() -> int:

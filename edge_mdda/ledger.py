@@ -52,7 +52,8 @@ class Ledger:
             OutputError: the file cannot be read.
         """
         try:
-            return self._path.read_bytes().splitlines()
+            with open(self._path, "rb") as file:
+                return file.read().splitlines()
         except OSError as error:
             raise OutputError(f"expected to read {self._path}, got: {error.strerror}") from None
 
@@ -97,7 +98,8 @@ class Ledger:
         os.close(self._lock)
 
     def _mend(self) -> None:
-        content = self._path.read_bytes()
+        with open(self._path, "rb") as file:
+            content = file.read()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.ftruncate(self._file, whole)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from edge_mdda.errors import OutputError
+
+_LEFTOVER = re.compile(r"\.edge-mdda-[0-9a-f]{16}")
 
 
 def write(path: Path | str, content: bytes) -> None:
@@ -40,6 +43,17 @@ def write(path: Path | str, content: bytes) -> None:
             raise
     except OSError as error:
         raise OutputError(f"expected to write {path}, got: {error.strerror or error}") from None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writes into a folder left there that were cut off.
+
+    Raises:
+        OSError: the folder cannot be read, or a file not removed.
+    """
+    for name in os.listdir(folder):
+        if _LEFTOVER.fullmatch(name):
+            (folder / name).unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

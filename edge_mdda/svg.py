@@ -28,6 +28,12 @@ def drawing(width: int, height: int, label: str, *content: str) -> str:
     return element("svg", *content, viewBox=f"0 0 {width} {height}", role="img", aria_label=label, width=width)
 
 
+def file(drawn: str, style: str) -> str:
+    """A drawing as a file of its own, with the style that a page would give it."""
+    styled = drawn.replace(">", f">{element('style', style)}", 1)
+    return styled.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
+
+
 @dataclass(frozen=True)
 class Scale:
     """Numbers from low to high, on pixels from start to end."""

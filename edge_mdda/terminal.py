@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from edge_mdda.errors import OutputError
 from edge_mdda.report import printable
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 PROGRAM = "edge-mdda"
+# Seconds between two lines of a count that goes to no terminal.
+_PAUSE = 60
 Item = TypeVar("Item")
 
 
@@ -67,12 +73,44 @@ def progress(items: list[Item], *, wide: bool) -> Iterator[Item]:
     if len(items) < 2 or (wide and _is_terminal(sys.stdout)) or not _is_terminal(sys.stderr):
         yield from items
         return
+    with _bar() as bar:
+        task = bar.add_task("", total=len(items))
+        bar.refresh()
+        for item in items:
+            yield item
+            bar.update(task, advance=1, refresh=True)
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """What takes how many of so many are done, and shows it on standard error with the time left.
+
+    Where that is no terminal, it is a line a minute.
+    """
+    if not _is_terminal(sys.stderr):
+        last = time.monotonic()
+
+        def tell(done: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > _PAUSE:
+                last = time.monotonic()
+                complain(f"{done} of {total} {what}")
+
+        yield tell
+        return
+    with _bar() as bar:
+        task = bar.add_task("", total=total)
+        bar.refresh()
+        yield lambda done: bar.update(task, completed=done, refresh=True)
+
+
+def _bar() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     # No refreshing thread: it would write while `native_messages` holds standard error. Lines for standard output pass
     # through the bar only where both are the same terminal; a pipe must get them as they are.
-    bar = Progress(
+    return Progress(
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -81,12 +119,6 @@ def progress(items: list[Item], *, wide: bool) -> Iterator[Item]:
         transient=True,
         redirect_stdout=_is_terminal(sys.stdout),
     )
-    with bar:
-        task = bar.add_task("", total=len(items))
-        bar.refresh()
-        for item in items:
-            yield item
-            bar.update(task, advance=1, refresh=True)
 
 
 @contextmanager

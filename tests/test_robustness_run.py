@@ -20,10 +20,11 @@ import torch  # noqa: E402
 import typer  # noqa: E402
 
 from edge_mdda import image  # noqa: E402
+from edge_mdda.batch import cluster  # noqa: E402
 from tests import laboratory  # noqa: E402
 from tests.conftest import draw  # noqa: E402
 from tools import checkpoint, dataset  # noqa: E402
-from tools.robustness import cluster, plan, results, run, universal, work  # noqa: E402
+from tools.robustness import plan, results, run, universal, work  # noqa: E402
 from tools.robustness.store import Answer, Store, key_of  # noqa: E402
 
 CHECKOUT = Path(__file__).parent.parent

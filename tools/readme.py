@@ -4,9 +4,9 @@
 
 Each section stands between `<!-- generated: NAME -->` and `<!-- end -->`: an example of the command line, run here
 and now; the model's headline from its card; when it does not answer from its record of `tools.doubt`; the presets, with
-how they were chosen, from `models/presets.json`; the benchmark from `models/benchmark.json`; its growth from
-`models/growth.json`; instructions on 64-bit ARM from `models/arm64.json`. The models' page has the table of all bundles
-beside it.
+how they were chosen, from `models/presets.json`; the benchmark from `models/benchmark.json`, its growth from
+`models/growth.json`, that of a batch from `models/scaling.json`; instructions on 64-bit ARM from `models/arm64.json`.
+The models' page has the table of all bundles beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import typer
 
 from deploy.arm64 import emulate
 from edge_mdda.parameters import PRESETS
-from tools import atomic, benchmark, card_page, doubt_page, evaluate, growth
+from tools import atomic, benchmark, card_page, doubt_page, evaluate, growth, scaling
 from tools.sections import fill
 
 SAMPLE = "models/samples/lesion_adversarial.png"
@@ -93,6 +93,7 @@ def main(
     choice: Annotated[Path, typer.Option(help="A report of tools.presets.")] = Path("models/presets.json"),
     timings: Annotated[Path, typer.Option(help="A report of tools.benchmark.")] = Path("models/benchmark.json"),
     sizes: Annotated[Path, typer.Option(help="A report of tools.growth.")] = Path("models/growth.json"),
+    batches: Annotated[Path, typer.Option(help="A report of tools.scaling.")] = Path("models/scaling.json"),
     models: Annotated[Path, typer.Option(help="The models' page to fill.")] = Path("models/README.md"),
     instructions: Annotated[Path, typer.Option(help="A report of deploy.arm64.emulate.")] = Path("models/arm64.json"),
 ) -> None:
@@ -104,6 +105,7 @@ def main(
     text = fill(text, "presets", presets(json.loads(choice.read_text())))
     text = fill(text, "benchmark", benchmark.markdown(json.loads(timings.read_text())))
     text = fill(text, "growth", growth.markdown(json.loads(sizes.read_text())))
+    text = fill(text, "scaling", scaling.markdown(json.loads(batches.read_text())))
     text = fill(text, "arm64", emulate.markdown(json.loads(instructions.read_text())["instructions"]))
     atomic.write(page, text)
     atomic.write(models, fill(models.read_text(), "bundles", bundles(models.parent)))

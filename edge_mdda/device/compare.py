@@ -126,8 +126,7 @@ def figure(comparison: Comparison) -> str:
 def svg_file(comparison: Comparison) -> str:
     """The same as a file of its own."""
     style = "text { font: 12px sans-serif } .mark { stroke: #111 } .slower { fill: #b00020 } .faster { fill: #00734f }"
-    drawing = figure(comparison).replace(">", f">{svg.element('style', style)}", 1)
-    return drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
+    return svg.file(figure(comparison), style)
 
 
 def to_html(comparison: Comparison, profiles: Sequence[dict[str, Any]]) -> str:

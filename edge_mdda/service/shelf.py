@@ -10,8 +10,6 @@ The report comes last, so it is the sign that an image is done; it says of which
 from __future__ import annotations
 
 import json
-import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +23,6 @@ REPORT_ENDING = ".report.json"
 #: The longest name of an image, in bytes: file systems take 255, and the endings come on top.
 MAX_NAME = 255 - max(len(REPORT_ENDING), len(FIGURE_ENDING))
 _LARGEST_REPORT = 2**20
-_REST = re.compile(r"\.edge-mdda-[0-9a-f]{16}")
 
 
 class Shelf:
@@ -42,9 +39,7 @@ class Shelf:
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for name in os.listdir(folder):
-                if _REST.fullmatch(name):
-                    (folder / name).unlink(missing_ok=True)
+            output.remove_leftovers(folder)
         except OSError as error:
             raise OutputError(f"expected a folder {folder}, got: {error.strerror}") from None
 

@@ -14,10 +14,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from edge_mdda.batch import cluster
 from tools import dataset
 from tools.machine import machine
 from tools.robustness import attacks as attack_table
-from tools.robustness import cluster, corruptions, defences, plan, universal, work
+from tools.robustness import corruptions, defences, plan, universal, work
 from tools.robustness.plan import CLEAN, UNIVERSAL, Craft
 from tools.robustness.store import Store
 from tools.robustness.victims import Victim
