@@ -124,18 +124,19 @@ def use(program: list[Any], folder: Path, **environment: str) -> dict[str, Any]:
 
 
 def compare(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
-    """How far two results of `use` are apart: in probabilities, in other figures of the reports, in pixels, in files."""
+    """How far two results of `use` are apart: in probabilities, scores, words, pixels and files."""
     probabilities, others, words = 0.0, 0.0, 0
     for name, report in here["reports"].items():
-        for (key, mine), (_, other) in zip(_leaves(report), _leaves(there["reports"][name]), strict=True):
-            if isinstance(mine, float):
-                apart = abs(mine - other)
-                if ".probabilities." in key:
-                    probabilities = max(probabilities, apart)
-                else:
-                    others = max(others, apart)
+        mine, other = _leaves(report), _leaves(there["reports"][name])
+        if mine.keys() != other.keys():
+            raise ValueError(f"expected the keys of {name} as here, got {sorted(mine.keys() ^ other.keys())} apart")
+        for key, value in mine.items():
+            if not isinstance(value, float):
+                words += value != other[key]
+            elif ".probabilities." in key:
+                probabilities = max(probabilities, abs(value - other[key]))
             else:
-                words += mine != other
+                others = max(others, abs(value - other[key]))
     pictures = [
         (image.decode(content), image.decode(there["purified"][name])) for name, content in here["purified"].items()
     ]
@@ -153,13 +154,12 @@ def compare(here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
-    """Every single value of a report with the way to it."""
-    if isinstance(value, dict):
-        return [leaf for key in sorted(value) for leaf in _leaves(value[key], f"{path}.{key}")]
-    if isinstance(value, list):
-        return [leaf for position, item in enumerate(value) for leaf in _leaves(item, f"{path}.{position}")]
-    return [(path, value)]
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Every single value of a report, by the way to it."""
+    if not isinstance(value, (dict, list)):
+        return {path: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return {way: leaf for key, item in items for way, leaf in _leaves(item, f"{path}.{key}").items()}
 
 
 def test(work: Path, release: str) -> dict[str, int]:
@@ -222,19 +222,22 @@ def verdict(record: dict[str, Any]) -> list[str]:
     wrong = []
     for release, guest in record["guests"].items():
         found = guest["compared"]
-        for key in ("largest_difference_of_probabilities", "different_words", "different_bytes"):
-            if found[key]:
-                wrong.append(
-                    f"{release}: expected the answers of this machine, got {key.replace('_', ' ')} {found[key]}"
-                )
+        exact = ("largest_difference_of_probabilities", "different_words", "different_bytes")
+        wrong += [
+            f"{release}: expected the answers of this machine, got {key.replace('_', ' ')} {found[key]}"
+            for key in exact
+            if found[key]
+        ]
         if found["largest_difference_of_scores"] > SCORES:
             apart = found["largest_difference_of_scores"]
             wrong.append(f"{release}: expected scores within {SCORES:g} of this machine's, got {apart:g} apart")
         if guest["tests"] and guest["tests"]["failed"]:
             wrong.append(f"{release}: expected no failed test, got {guest['tests']['failed']}")
-        for name in ("architecture", "userland", "runtime", "numpy", "kernel cache", "model"):
-            if guest["doctor"][name] != "ok":
-                wrong.append(f"{release}: expected doctor to say ok of {name}, got {guest['doctor'][name]}")
+        wrong += [
+            f"{release}: expected doctor to say ok of {name}, got {guest['doctor'][name]}"
+            for name in ("architecture", "userland", "runtime", "numpy", "kernel cache", "model")
+            if guest["doctor"][name] != "ok"
+        ]
     return wrong
 
 

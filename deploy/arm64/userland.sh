@@ -41,7 +41,7 @@ for package in "$state"/archives/*.deb; do
 done
 
 # Where pip's wheel lies: Python 3.13 asks for its extended attributes, which qemu looks for on this machine.
-sed -i "s#[^'\"]*/share/python-wheels#$root/usr/share/python-wheels#" \
+sed -i "s#/usr/share/python-wheels#$root&#" \
   "$root/usr/lib/python$python"/_sysconfigdata*.py "$root/usr/lib/python$python/ensurepip/__init__.py"
 
 # A script of this machine, which the guest can start where it cannot start a guest's program: sys.executable is this.
