@@ -36,8 +36,8 @@ def profile_markdown(profile: dict[str, Any]) -> str:
     }
     heads = (f"threads {found['threads']}: median | p95" for found in configurations)
     lines = [
-        f"{board['processor'] or board['model']}, {board['cores']} cores, {board['architecture']}; {model['name']} with "
-        f"{model['runtime']}, preset {profile['purification']['preset']}, an image of {profile['image']['width']} × "
+        f"{board['processor'] or board['model']}, {board['cores']} cores, {board['architecture']}; {model['name']} "
+        f"with {model['runtime']}, preset {profile['purification']['preset']}, an image of {profile['image']['width']} × "
         f"{profile['image']['height']}; milliseconds.",
         "",
         f"| stage | {' | '.join(heads)} |",
@@ -50,8 +50,8 @@ def profile_markdown(profile: dict[str, Any]) -> str:
         told = other["explanation"]
         lines += [
             "",
-            f"`litert-benchmark` on the same file in the same run, threads {other['threads']}, medians of {other['runs']} "
-            f"inferences in ms: ours {ours}; theirs {theirs}. {told[0].upper()}{told[1:]}.",
+            f"`litert-benchmark` on the same file in the same run, threads {other['threads']}, medians of "
+            f"{other['runs']} inferences in ms: ours {ours}; theirs {theirs}. {told[0].upper()}{told[1:]}.",
         ]
     found = [condition["found"] for condition in profile["conditions"]]
     return "\n".join([*lines, *(["", f"While it ran: {'; '.join(found)}."] if found else [])])
