@@ -37,8 +37,8 @@ def profile_markdown(profile: dict[str, Any]) -> str:
     heads = (f"threads {found['threads']}: median | p95" for found in configurations)
     lines = [
         f"{board['processor'] or board['model']}, {board['cores']} cores, {board['architecture']}; {model['name']} "
-        f"with {model['runtime']}, preset {profile['purification']['preset']}, an image of {profile['image']['width']} × "
-        f"{profile['image']['height']}; milliseconds.",
+        f"with {model['runtime']}, preset {profile['purification']['preset']}, an image of "
+        f"{profile['image']['width']} × {profile['image']['height']}; milliseconds.",
         "",
         f"| stage | {' | '.join(heads)} |",
         f"| --- |{' ---: |' * (2 * len(configurations))}",
