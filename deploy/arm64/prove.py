@@ -163,7 +163,7 @@ def _leaves(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def test(work: Path, release: str) -> dict[str, int]:
-    """The quick tests against the installed wheel: how many passed, failed and were skipped."""
+    """The quick tests against the installed wheel, told in `tests.log`: how many passed, failed and were skipped."""
     root, guest = work / release, GUESTS[release]
     python = next((root / "board/opt/edge-mdda/versions").iterdir()) / "bin" / "python"
     packages = next((python.parent.parent / "lib").glob("python3.*")) / "site-packages"
@@ -182,15 +182,10 @@ def test(work: Path, release: str) -> dict[str, int]:
     options = ["-q", "-p", "no:cacheprovider", "-m", "not data and not workstation", "--durations=15"]
     environment = {"QEMU_CPU": guest.core, "NUMBA_CACHE_DIR": str(root / "cache")}
     known = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "EDGE_MDDA_DATA")}
-    result = subprocess.run(
-        [python, "-m", "pytest", *options, *files],
-        capture_output=True,
-        text=True,
-        cwd=copy,
-        env={**known, **environment},
-    )
-    (root / "tests.log").write_text(result.stdout + result.stderr)
-    return outcomes(result.stdout)
+    command = [python, "-m", "pytest", *options, *files]
+    with (root / "tests.log").open("w") as log:  # to be read while they run: they take long
+        subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, cwd=copy, env={**known, **environment})
+    return outcomes((root / "tests.log").read_text())
 
 
 def outcomes(said: str) -> dict[str, int]:
