@@ -199,6 +199,18 @@ def test_a_service_that_failed_is_a_problem(tmp_path: Path, state: str, status: 
     assert (finding[2] is None) == (status == OK)
 
 
+def test_every_unit_of_the_package_is_looked_at_and_the_worst_is_told(tmp_path: Path) -> None:
+    """The web service is installed beside the one that watches, and need not run."""
+    serve = (*SHOW[:2], "edge-mdda-serve.service", SHOW[3])
+    listed = "edge-mdda-serve.service disabled enabled\nedge-mdda-watch.service enabled enabled\n"
+    active, failed = "ActiveState=active\nNRestarts=0\n", "ActiveState=failed\nResult=exit-code\n"
+    commands = {SYSTEMD: listed, serve: active, SHOW: active}
+    finding = examinations.service(boards.build(tmp_path / "well", {}, commands))
+    assert finding == (OK, "edge-mdda-serve.service is active, edge-mdda-watch.service is active", None)
+    finding = examinations.service(boards.build(tmp_path / "not", {}, {**commands, SHOW: failed}))
+    assert is_problem(finding, "edge-mdda-watch.service failed: exit-code", "journalctl -u edge-mdda-watch.service")
+
+
 def test_a_service_that_was_never_installed_is_no_problem(tmp_path: Path) -> None:
     assert examinations.service(boards.build(tmp_path, {}, {SYSTEMD: ""})) == (OK, "not installed", None)
 

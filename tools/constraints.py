@@ -1,6 +1,7 @@
 """Pin what a board installs, as deploy/constraints/BOARD.txt: the newest wheels there are for its Python and system.
 
     python -m tools.constraints [BOARD …]
+    python -m tools.constraints --check [BOARD …]      # every pin on file is still there as a wheel for its board
 
 pip takes the wheels of the board, not of this machine, and installs nothing; markers other than the Python version it
 takes from this machine, and no dependency has one that differs. Pins change only by this command.
@@ -9,6 +10,7 @@ takes from this machine, and no dependency has one that differs. Pins change onl
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -62,24 +64,30 @@ def platform_options(board: Board) -> list[str]:
     return options + [word for tag in tags for word in ("--platform", tag)]
 
 
-def resolve(board: Board) -> dict[str, str]:
-    """Name and version of every wheel that pip would install on a board."""
+def resolve(board: Board, *wanted: str | Path) -> dict[str, str]:
+    """Name and version of every wheel that pip would install on a board for these of its arguments.
+
+    Raises:
+        subprocess.CalledProcessError: there is no such wheel for the board; pip said which on standard error.
+    """
     with TemporaryDirectory() as nowhere:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--dry-run",
-            "--ignore-installed",
-            "--report",
-            "-",
-        ]
-        command += ["--target", nowhere, *platform_options(board), *requirements()]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
+        command = [*pip, "--target", nowhere, *platform_options(board), *wanted]
         report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     found = (item["metadata"] for item in report["install"])
     return {item["name"].lower().replace("_", "-"): item["version"] for item in found}
+
+
+def missing(name: str, file: Path | None = None) -> list[str]:
+    """What is wrong with a board's pins: nothing if pip finds a wheel of each, as pinned, and no more is needed."""
+    file = file or FOLDER / f"{name}.txt"
+    pinned = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)$", file.read_text(), re.MULTILINE))
+    try:
+        found = resolve(BOARDS[name], *requirements(), "--requirement", file)
+    except subprocess.CalledProcessError:
+        return [f"{name}: expected a wheel of each pin, got pip's error above"]
+    more = {f"{package}=={version}" for package, version in found.items() if pinned.get(package) != version}
+    return [f"{name}: expected nothing but the pins, got {', '.join(sorted(more))}"] if more else []
 
 
 def text(board: Board, pins: dict[str, str]) -> str:
@@ -88,12 +96,22 @@ def text(board: Board, pins: dict[str, str]) -> str:
     return head + "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
 
 
-def main(names: Annotated[list[str] | None, typer.Argument(metavar="[BOARD]...")] = None) -> None:
-    """Pin anew for the boards named, or for all."""
+def main(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[BOARD]...")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Pin nothing; end with 1 if a wheel is missing.")] = False,
+) -> None:
+    """Pin anew for the boards named, or for all; or look whether what is pinned is still there."""
+    wrong = []
     for name in names or BOARDS:
         if name not in BOARDS:
             raise typer.BadParameter(f"expected a board out of {', '.join(BOARDS)}, got {name}")
-        atomic.write(FOLDER / f"{name}.txt", text(BOARDS[name], resolve(BOARDS[name])))
+        if check:
+            wrong += missing(name)
+        else:
+            atomic.write(FOLDER / f"{name}.txt", text(BOARDS[name], resolve(BOARDS[name], *requirements())))
+    for line in wrong:
+        print(line, file=sys.stderr)
+    raise typer.Exit(bool(wrong))
 
 
 if __name__ == "__main__":
