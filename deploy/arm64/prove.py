@@ -50,6 +50,7 @@ TESTS = (
         "jetson",
         "journal",
         "kernels",
+        "meeting",
     ),
     *("model", "noise", "operators", "parameters", "power", "purifier", "raspberry_pi", "reference", "report"),
     *("sensors", "subject", "supervisor", "system", "vectorised", "watch", "watch_command"),
