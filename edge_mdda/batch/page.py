@@ -21,8 +21,6 @@ def to_html(summary: dict[str, Any]) -> str:
         html.paragraph(f"{sentence(summary)} {DISCLAIMER}"),
         html.heading("Answers"),
         figures.answers(summary),
-        html.heading("Run"),
-        html.table(("", ""), [(name, str(value)) for name, value in _flat(run)]),
     ]
     if summary["scored"]:
         parts += [html.heading("Against the labels"), html.table(_HEADER, rows(summary))]
@@ -43,6 +41,7 @@ def to_html(summary: dict[str, Any]) -> str:
     if summary["failures"]:
         failures = [(of["name"], of["kind"], of["message"]) for of in summary["failures"]]
         parts += [html.heading("Images that failed"), html.table(("image", "kind", "why"), failures)]
+    parts += [html.heading("Run"), html.table(("", ""), [(name, str(value)) for name, value in _flat(run)])]
     return html.page("edge-mdda batch", *parts)
 
 
