@@ -18,6 +18,7 @@ from tools import load
 
 GOOD: dict[str, Any] = {
     "machine": "a machine",
+    "others": 0.5,
     "places": 2,
     "seconds": 10.0,
     "single_ms": 50.0,

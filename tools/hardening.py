@@ -48,7 +48,9 @@ def markdown(unit: Path = WATCH) -> str:
     """The level and what is left open, as a section of the page."""
     level, left = exposure(unit)
     version = subprocess.run(["systemd-analyze", "--version"], capture_output=True, text=True).stdout.split()[1]
-    rows = [f"| `{name}` | {description} | {share} |" for name, description, share in sorted(left)]
+    # A bar in a setting's name would end the cell.
+    cells = [(name.replace("|", "\\|"), description, share) for name, description, share in sorted(left)]
+    rows = [f"| `{name}` | {description} | {share} |" for name, description, share in cells]
     return "\n".join(
         [
             f"`systemd-analyze security --offline=true` (systemd {version}) gives `{unit.name}` an exposure level of "

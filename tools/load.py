@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -97,6 +98,7 @@ async def load(address: str, pid: int, places: int, seconds: float) -> dict[str,
     async with aiohttp.ClientSession(connector=connector) as session:
         await _ready(session, address)
         await _phase(session, address, 1, min(seconds, 5))  # warm
+        others = os.getloadavg()[0]
         memory: list[tuple[float, float]] = []
         watching = asyncio.create_task(_watch(pid, memory))
         steps = sorted({1, 2, max(1, (places + 1) // 2), places + 1, 2 * (places + 1)})
@@ -108,6 +110,7 @@ async def load(address: str, pid: int, places: int, seconds: float) -> dict[str,
     )
     return {
         "machine": machine(),
+        "others": others,
         "places": places,
         "seconds": seconds,
         "single_ms": phases[0]["p50_ms"],
@@ -145,9 +148,10 @@ def markdown(record: dict[str, Any]) -> str:
     """A record as the section of the page."""
     memory = record["memory"]
     head = (
-        f"{record['machine']}; {record['seconds']:g} s for each number of clients, {record['places']} places in line. "
-        f"A single image takes {record['single_ms']:.0f} ms (median). Memory of all processes: "
-        f"{memory['early']:.0f} MiB early, {memory['late']:.0f} MiB late ({memory['change']:+.1%})."
+        f"{record['machine']}, load average {record['others']:.1f} at the start; {record['seconds']:g} s for each "
+        f"number of clients, {record['places']} places in line. A single image takes {record['single_ms']:.0f} ms "
+        f"(median). Memory of all processes: {memory['early']:.0f} MiB early, {memory['late']:.0f} MiB late "
+        f"({memory['change']:+.1%})."
     )
     rows = []
     for phase in record["phases"]:
