@@ -121,7 +121,7 @@ def test_a_model_that_hangs_costs_one_image_each_and_is_told(images: Path, lesio
     assert process.returncode == 0
     assert f"edge-mdda: {images}/a.png: expected an answer, got none within 1 s" in errors(process)
     failure = json.loads((images / "a.png.report.json").read_text())
-    assert failure["error"] == {"kind": "InferenceError", "message": "expected an answer, got none within 1 s"}
+    assert failure["error"] == {"kind": "TooLateError", "message": "expected an answer, got none within 1 s"}
     assert len(journal(images)) == 2
 
 
