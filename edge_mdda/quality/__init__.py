@@ -110,7 +110,7 @@ def measure(pixels: Levels, usual: NDArray[np.float64] | None = None) -> dict[st
     area = max(1, int(np.count_nonzero(field)))
     light = colour_constancy.light(compressed[field] if rim.any() else compressed)
     found = {
-        "focus": sharpness.slope(lightness),
+        "focus": sharpness.slope(lightness, field),
         "motion": sharpness.smear(lightness),
         "dark": 1 - _quantile(largest[field], 0.9) / 255,
         "bright": np.count_nonzero(field & (largest >= _WHITE)) / area,
