@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 from edge_mdda.device.sensors import Reading
 from edge_mdda.errors import InferenceError, OutputError, ParameterError, TooLateError
+from edge_mdda.server.answers import ReportAnswer
 from edge_mdda.server.archive import Archive
 from edge_mdda.server.events import Events
 from edge_mdda.server.limits import MAX_LISTENERS, Limits
@@ -26,6 +27,7 @@ from edge_mdda.service.supervisor import Supervisor
 from tests import stand_ins
 from tests.kills import killed_at
 from tests.program import CHECKOUT
+from tests.test_report import FOUND
 
 REPORT = {
     "answer": {"class": "NV", "abstained": False},
@@ -157,7 +159,8 @@ def test_what_a_full_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
     """In a process of its own, whose files may have no more than some bytes, as on a full disk."""
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from edge_mdda.server.archive import Archive; from edge_mdda.errors import OutputError\n"
+        "from edge_mdda.server.answers import ReportAnswer
+from edge_mdda.server.archive import Archive; from edge_mdda.errors import OutputError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "archive = Archive(Path(sys.argv[1])); archive.keep(b'p', b's', {})\n"
         "size = (Path(sys.argv[1]) / 'audit.jsonl').stat().st_size\n"
@@ -204,3 +207,10 @@ def test_limits_are_checked() -> None:
         Limits(timeout=float("nan"))
     with pytest.raises(ParameterError, match="expected --max-connections in"):
         Limits(connections=1)
+
+
+def test_the_description_of_an_answer_has_every_key_of_the_report() -> None:
+    described = {field.alias or name for name, field in ReportAnswer.model_fields.items()}
+    report = json.loads(FOUND.to_json())
+    assert described == set(report)
+    ReportAnswer.model_validate(report)

@@ -49,6 +49,20 @@ class Score(BaseModel):
     flag: bool
 
 
+class QualityWarning(BaseModel):
+    """Something about how the image was taken that is worth taking it again."""
+
+    name: str = Field(description="Of the measure.")
+    message: str = Field(description="What to do.")
+
+
+class QualityAnswer(BaseModel):
+    """How well the image was taken."""
+
+    measures: dict[str, float] = Field(description="Larger is worse.")
+    warnings: list[QualityWarning]
+
+
 class ModelName(BaseModel):
     """Which model it was."""
 
@@ -77,6 +91,10 @@ class ReportAnswer(BaseModel):
     uncertainty: Score | None
     out_of_distribution: Score | None
     alarm: Score | None
+    quality: QualityAnswer
+    colour_constancy: bool
+    samples: int | None = Field(description="Purifications that the purified probabilities are the mean of.")
+    frames: int
     seed: int | None = Field(ge=0, lt=2**64, description="More than a double holds.")
     parameters: dict[str, Any] | None
     model: ModelName
