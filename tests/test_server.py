@@ -17,6 +17,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from edge_mdda.device.sensors import Reading
 from edge_mdda.errors import InferenceError, OutputError, ParameterError, TooLateError
 from edge_mdda.server.answers import ReportAnswer
+from edge_mdda.server.answers import ReportAnswer
 from edge_mdda.server.archive import Archive
 from edge_mdda.server.events import Events
 from edge_mdda.server.limits import MAX_LISTENERS, Limits
@@ -27,6 +28,7 @@ from edge_mdda.service.supervisor import Supervisor
 from tests import stand_ins
 from tests.kills import killed_at
 from tests.program import CHECKOUT
+from tests.test_report import FOUND
 from tests.test_report import FOUND
 
 REPORT = {
