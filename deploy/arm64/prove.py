@@ -181,7 +181,7 @@ def test(work: Path, release: str) -> dict[str, int]:
             shutil.copy(source, copy / name)
     files = [f"tests/test_{name}.py" for name in TESTS]
     options = ["-q", "-p", "no:cacheprovider", "-m", "not data and not workstation", "--durations=15"]
-    environment = {"QEMU_CPU": guest.core, "NUMBA_CACHE_DIR": str(root / "cache")}
+    environment = {"QEMU_CPU": guest.core, "NUMBA_CACHE_DIR": str(root / "board/var/cache/edge-mdda")}
     known = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "EDGE_MDDA_DATA")}
     command = [python, "-m", "pytest", *options, *files]
     with (root / "tests.log").open("w") as log:  # to be read while they run: they take long
