@@ -17,7 +17,6 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from edge_mdda.device.sensors import Reading
 from edge_mdda.errors import InferenceError, OutputError, ParameterError, TooLateError
 from edge_mdda.server.answers import ReportAnswer
-from edge_mdda.server.answers import ReportAnswer
 from edge_mdda.server.archive import Archive
 from edge_mdda.server.events import Events
 from edge_mdda.server.limits import MAX_LISTENERS, Limits
@@ -28,7 +27,6 @@ from edge_mdda.service.supervisor import Supervisor
 from tests import stand_ins
 from tests.kills import killed_at
 from tests.program import CHECKOUT
-from tests.test_report import FOUND
 from tests.test_report import FOUND
 
 REPORT = {
@@ -161,8 +159,7 @@ def test_what_a_full_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
     """In a process of its own, whose files may have no more than some bytes, as on a full disk."""
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from edge_mdda.server.answers import ReportAnswer
-from edge_mdda.server.archive import Archive; from edge_mdda.errors import OutputError\n"
+        "from edge_mdda.server.archive import Archive; from edge_mdda.errors import OutputError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "archive = Archive(Path(sys.argv[1])); archive.keep(b'p', b's', {})\n"
         "size = (Path(sys.argv[1]) / 'audit.jsonl').stat().st_size\n"
