@@ -18,19 +18,21 @@ from tools.sections import fill
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the page with empty sections."""
     text = (Path(deploy_page.__file__).parents[1] / "deploy" / "README.md").read_text()
-    for name in ("hardening", "soak", "arm64-proof", "profile"):
+    for name in ("hardening", "hardening of serve", "soak", "load", "arm64-proof", "profile"):
         text = fill(text, name, "")
     (tmp_path / "page.md").write_text(text)
-    monkeypatch.setattr(hardening, "markdown", lambda: "very safe")
+    monkeypatch.setattr(hardening, "markdown", lambda unit=hardening.WATCH: f"{unit.name} is very safe")
     return tmp_path / "page.md"
 
 
 def test_what_is_on_record_is_filled_in_and_the_rest_stays(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = page.parent
     (folder / "soak.json").write_text(json.dumps(GOOD))
-    deploy_page.main(page, folder / "soak.json", folder / "none.json", folder / "none.json")
+    none = folder / "none.json"
+    deploy_page.main(page, record=folder / "soak.json", proof=none, profile=none, loaded=none)
     text = page.read_text()
-    assert "<!-- generated: hardening -->\nvery safe\n<!-- end -->" in text
+    assert "<!-- generated: hardening -->\nedge-mdda-watch.service is very safe\n<!-- end -->" in text
+    assert "<!-- generated: hardening of serve -->\nedge-mdda-serve.service is very safe\n<!-- end -->" in text
     assert "| lost, repeated | 0, 0 |" in text
     assert "<!-- generated: arm64-proof -->\n\n<!-- end -->" in text
     assert "none.json is not there: the section arm64-proof stays as it is" in capsys.readouterr().err
