@@ -315,6 +315,9 @@ def test_a_burst_is_served_in_part_and_the_rest_told_when_to_come_again(service:
 
 
 def test_who_goes_away_leaves_the_line(service: Served) -> None:
+    worker = service.worker()
+    assert worker is not None
+    os.kill(worker, signal.SIGSTOP)  # so that the first is worked on until all have gone
     first = threading.Thread(target=lambda: service.assess(query=SLOW))
     first.start()
     _wait(lambda: _inside(service) >= 0 and service.get("/v1/health").status == 200)
@@ -325,6 +328,7 @@ def test_who_goes_away_leaves_the_line(service: Served) -> None:
         connection.close()
     _wait(lambda: _inside(service) == 0)
     assert first.is_alive()  # while the first is still worked on
+    os.kill(worker, signal.SIGCONT)
     first.join()
     assert service.assess().status == 200
 
@@ -362,11 +366,13 @@ def test_workers_that_are_killed_cost_one_request_at_most(service: Served) -> No
 def test_a_worker_that_crashes_costs_one_request(service: Served) -> None:
     answers = []
     asking = threading.Thread(target=lambda: answers.append(service.assess(query=SLOW)))
-    asking.start()
-    time.sleep(1)
     worker = service.worker()
     assert worker is not None
+    os.kill(worker, signal.SIGSTOP)  # so that it is not done before it crashes, however fast the machine is
+    asking.start()
+    time.sleep(1)
     os.kill(worker, signal.SIGSEGV)
+    os.kill(worker, signal.SIGCONT)
     asking.join()
     assert (answers[0].status, answers[0].json["error"]) == (500, "failed")
     assert "SIGSEGV" in answers[0].json["detail"]

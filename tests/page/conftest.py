@@ -12,9 +12,9 @@ from tests.page import browser
 from tests.page.browser import Visit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def driver() -> Iterator[Any]:
-    """Playwright."""
+    """Playwright; not for the whole session, since no other test can run a loop of its own while this one's runs."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs edge-mdda[develop]")
     with sync_api.sync_playwright() as started:
         yield started
@@ -28,7 +28,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain_browser(driver: Any) -> Iterator[Any]:
     """A browser on a device without a camera."""
     with browser.launched(driver) as started:
