@@ -27,7 +27,7 @@ def test_a_missing_section_is_refused():
 
 def test_the_page_of_the_project_has_all_its_sections_filled():
     sections = re.findall(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", README.read_text(), re.DOTALL)
-    names = ["example", "model", "doubt", "benchmark", "growth", "scaling", "arm64", "presets"]
+    names = ["example", "model", "doubt", "benchmark", "growth", "scaling", "arm64", "presets", "robustness"]
     assert [name for name, _ in sections] == names
     assert all(len(content) > 200 for _, content in sections)
 
