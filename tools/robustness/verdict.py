@@ -110,13 +110,19 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
 
 
 def ranking(cells: Sequence[Cell], split: str) -> list[str]:
-    """Whether MDDA is ahead of every other defence under the paper's attacks, in accuracy and for its time."""
+    """Whether MDDA is ahead of every other defence under the paper's attacks, in accuracy and for its time.
+
+    Nothing is said of a radius before all of the paper's attacks in L∞ were run there.
+    """
     found = []
+    in_ball = {name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball}
     own = [cell for cell in results.pick(cells, split=split) if results.of_paper(cell)]
     for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in own):
         if radius is None:
             continue
         group = [c for c in own if (c.source, c.victim) == (source, victim) and c.strength in (radius, None)]
+        if not in_ball <= {cell.attack for cell in group}:
+            continue
         scores: dict[str, tuple[float, float]] = {}
         for defence in dict.fromkeys(cell.defence for cell in group):
             behind = results.pick(group, defence=defence)
