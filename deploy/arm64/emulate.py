@@ -1,10 +1,10 @@
-"""Run the package on emulated 64-bit ARM and count the instructions of each stage.
+"""Run the package on emulated 64-bit ARM: count the instructions of each stage, and pass its tests.
 
     deploy/arm64/userland.sh ROOT
     python -m deploy.arm64.emulate ROOT --json models/arm64.json
 
 Instructions repeat to 0.01 %; the time of the emulation says nothing about a board. Standard library only. Whether the
-package installs there, answers alike and passes its tests: `deploy.arm64.prove`.
+package installs there and answers as it does here: `deploy.arm64.prove`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,11 @@ CORES = {
     "cortex-a76": ("0xd0b", "fp asimd evtstrm crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"),
 }
 PROCESSORS = 4
+#: The tests of everything that runs on a device, but for those that start programs: a guest cannot.
+TESTS = (
+    *("assessment", "classifier", "image", "interpreter", "kernels", "model", "noise", "parameters", "purifier"),
+    *("meeting", "reference", "report", "vectorised"),
+)
 
 
 def cpuinfo(core: str) -> str:
@@ -86,12 +92,13 @@ def markdown(counts: dict[str, dict[str, int]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Count and print."""
+def main() -> int:
+    """Count, print, test; returns the exit code of the tests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path, metavar="ROOT", help="as userland.sh made it")
     parser.add_argument("--core", action="append", choices=CORES, help="may be repeated; by default all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts here too")
+    parser.add_argument("--no-tests", action="store_true", help="count only")
     options = parser.parse_args()
     root, cores = options.root.resolve(), options.core or list(CORES)
     if shutil.which("qemu-aarch64") is None:
@@ -104,7 +111,16 @@ def main() -> None:
     if options.json:
         record = {"schema": "edge-mdda/instructions/1", "image": "224×224×3", "threads": 1, "instructions": counts}
         options.json.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    failed = 0
+    for core in () if options.no_tests else cores:
+        files = [str(PROJECT / "tests" / f"test_{name}.py") for name in TESTS]
+        result = python(root, core, ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not programs", *files])
+        print(f"{core}: {result.stdout.splitlines()[-1] if result.stdout else result.stderr}", flush=True)
+        if result.returncode:
+            print(result.stdout, result.stderr, sep="\n", file=sys.stderr)
+        failed = failed or result.returncode
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
