@@ -112,6 +112,10 @@ def test_one_of_several_cameras_is_chosen(driver: Any, address: str) -> None:
         choice.select_option(label=other)
         seen.page.locator("#cameras option:checked", has_text=other).wait_for(state="attached")
         shown = "() => document.querySelector('video').srcObject?.getVideoTracks()[0].label"
+        for _ in range(100):  # the new camera starts after the old one was stopped; waiting in the page needs eval
+            if seen.page.evaluate(shown) == other:
+                break
+            seen.page.wait_for_timeout(100)
         assert seen.page.evaluate(shown) == other
 
 
