@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("tomllib", reason="needs Python 3.11 or later")
+pytest.importorskip("aiohttp", reason="needs edge-mdda[develop]: tools.load")
 from tests import profiles
 from tests.test_soak import GOOD
 from tools import deploy_page, hardening
