@@ -179,7 +179,7 @@ class Purifier:
         others: list[Future[None]] = []
         try:
             others += (self._pool.submit(attend, part) for part in range(1, self.threads))
-            attend(0)
+            work(0)
         except BaseException:
             # An interrupt may come between two lines: whoever waits for this thread is to be let go.
             counters[meeting.OVER] = meeting.CALLED_OFF
