@@ -27,11 +27,21 @@ def attach(folder: Path, card: dict[str, Any]) -> None:
         card["sha256"][CALIBRATION] = hashlib.sha256(content).hexdigest()
 
 
+QUALITY = """### How well an image was taken
+
+The quality gate warns of images to be taken again. What it finds in spoilt copies, at thresholds chosen on `val`:
+[QUALITY.md](../QUALITY.md).
+
+![ROC of the quality gate, a panel for each measure](../quality.png)"""
+
+
 def section(folder: Path, card: dict[str, Any]) -> str:
     """The last section of a bundle's README; empty where no calibration is attached to its card."""
     if CALIBRATION not in card["sha256"]:
         return ""
-    return f"\n## Knowing when not to answer\n\n{markdown(json.loads((folder / RECORD).read_text()))}\n"
+    text = f"\n## Knowing when not to answer\n\n{markdown(json.loads((folder / RECORD).read_text()))}\n"
+    # The gate is the package's and not of one model: its page stands beside the bundles that are shipped.
+    return f"{text}\n{QUALITY}\n" if (folder.parent / "QUALITY.md").is_file() else text
 
 
 def markdown(record: Record) -> str:
