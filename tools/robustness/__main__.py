@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import typer
 
-from tools.robustness import figures, run, table, training, verdict
+from tools.robustness import figures, merge, run, table, training, verdict
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command("run")(run.main)
+app.command("merge")(merge.main)
 app.command("table")(table.main)
 app.command("figures")(figures.main)
 app.command("verdict")(verdict.main)

@@ -249,11 +249,14 @@ def missing(
 
 
 def jobs(store: Store, lacking: Iterable[tuple[Craft, Picture, bool, tuple[Question, ...]]]) -> Iterator[Job]:
-    """What is `missing` as jobs, with all that a worker elsewhere needs."""
+    """What is `missing` as jobs, with all that a worker elsewhere needs.
+
+    An example whose picture is not here, because its row came from another store, is made again.
+    """
     for craft, picture, there, left in lacking:
         if craft.attack == CLEAN:
             yield Job(craft, picture, picture.pixels, left)
-        elif there:
+        elif there and store.png(craft.key, picture.digest).is_file():
             yield Job(craft, picture, store.read_example(craft.key, picture.digest), left)
         else:
             kept = universal.read(store.folder, craft.key) if craft.attack == UNIVERSAL else None

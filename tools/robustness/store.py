@@ -70,9 +70,10 @@ class Store:
         found = self.database.execute("pragma user_version").fetchone()[0]
         if found not in (0, SCHEMA):
             raise ValueError(f"expected results of version {SCHEMA} in {folder}, got {found}")
-        with self.database:
-            self.database.executescript(_TABLES)
-            self.database.execute(f"pragma user_version = {SCHEMA}")
+        if found == 0:
+            with self.database:
+                self.database.executescript(_TABLES)
+                self.database.execute(f"pragma user_version = {SCHEMA}")
 
     def close(self) -> None:
         self.database.close()
@@ -92,6 +93,19 @@ class Store:
         """How long a run lasted and how many jobs it did, for a report."""
         with self.database:
             self.database.execute("insert into runs values (?, ?, ?, ?)", (command, machine, seconds, jobs))
+
+    def take(self, database: Path) -> int:
+        """Take in the rows of another store's database; returns how many answers were not here."""
+        self.database.execute("attach database ? as other", (str(database),))
+        with self.database:
+            before = self.database.total_changes
+            self.database.execute("insert or ignore into answers select * from other.answers")
+            new = self.database.total_changes - before
+            for table in ("settings", "images", "examples"):
+                self.database.execute(f"insert or ignore into {table} select * from other.{table}")
+            self.database.execute("insert into runs select * from other.runs except select * from runs")
+        self.database.execute("detach database other")
+        return new
 
     def has_examples(self, key: str) -> set[str]:
         """Images of which there is an example."""

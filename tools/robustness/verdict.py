@@ -200,9 +200,10 @@ def write(cells: Sequence[Cell]) -> str:
         own = page.split_cells(cells, split)
         parts += [f"- {text}" for text in ranking(own, split)]
         for victim in dict.fromkeys(cell.victim for cell in own):
-            parts += [f"## {victim} (`{split}`)", summary(own, victim, split)]
             names = dict.fromkeys(cell.defence for cell in own if cell.victim == victim)
-            parts += [of(own, victim, name, split) for name in names if name != "none"]
+            found = [of(own, victim, name, split) for name in names if name != "none"]
+            if any(found):
+                parts += [f"## {victim} (`{split}`)", summary(own, victim, split), *found]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -1,0 +1,53 @@
+"""The pages of the laboratory say what the kept results say, and the results hold no picture."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.workstation
+for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
+    pytest.importorskip(library, reason="needs the robustness extra")
+
+from tools.robustness import page, results, table, verdict  # noqa: E402
+from tools.robustness.store import DATABASE, Store  # noqa: E402
+
+CHECKOUT = Path(__file__).parent.parent
+RECORD = CHECKOUT / "tools" / "robustness" / "record"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("record")
+    shutil.copy(RECORD / DATABASE, folder)
+    opened = Store(folder)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def cells(store):
+    return results.read(store)
+
+
+def test_the_laboratorys_page_says_what_the_results_say(store, cells):
+    text = (CHECKOUT / "tools/robustness/README.md").read_text()
+    references, paper = ["plain"], json.loads(table.PAPER.read_text())
+    for section in (verdict.write(cells), page.write(cells, references, paper), page.runs(store)):
+        assert section.strip() in text
+
+
+def test_the_projects_page_says_what_the_results_say(cells):
+    assert verdict.quote(cells, ["plain"], "int8", "test").strip() in (CHECKOUT / "README.md").read_text()
+
+
+def test_the_numbers_are_those_of_the_results(cells):
+    kept = json.loads((RECORD / "cells.json").read_text())
+    assert kept["cells"] == json.loads(json.dumps(table.rows(cells, kept["references"])))
+
+
+def test_no_picture_is_kept():
+    assert {path.suffix for path in RECORD.iterdir()} <= {".sqlite", ".json", ".csv"}
