@@ -275,8 +275,9 @@ def test_the_commands_install_list_verify_and_go_back(workshop: Workshop) -> Non
     assert process.stdout.decode() == f"two ({sha256}): signed by lab\n"
     assert "expected a signed bundle, got none" in refused(run("model", "verify", SHIPPED, *places), 4)
     environment = {"EDGE_MDDA_STORE": str(workshop.store.folder), "EDGE_MDDA_KEYS": str(workshop.keys)}
-    sample = SHIPPED.parent / "samples" / "lesion.png"
+    sample = Path(__file__).parent.parent / "models" / "samples" / "lesion.png"
     process = run("classify", "--json", sample, "--no-purify", **environment)
+    assert process.returncode == 0, process.stderr.decode()
     assert json.loads(process.stdout)["model"]["name"] == "one"
 
 
