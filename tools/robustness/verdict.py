@@ -23,6 +23,8 @@ from tools.robustness.table import PageFile, References, StoreFolder, open_store
 Kind = Literal["stopped", "stopped in part", "not stopped", "nobody attacks"]
 #: Parts of the accuracy on clean images behind the same defence that are left under the attack.
 STOPPED, NOT_STOPPED = 0.9, 0.5
+#: The views of attackers who know the defence.
+AWARE: tuple[attacks.View, ...] = ("identity", "surrogate", "seed")
 #: A factor in queries or passes from which on an attack counts as slowed.
 SLOWED = 1.5
 
@@ -185,11 +187,15 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
 
 
 def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: str) -> str:
-    """What the project's README says of one victim: accuracy kept, MDDA among the others, and the counts."""
+    """What the project's README says of one victim: accuracy kept, MDDA among the others, the counts; and of every
+    victim under an attacker who knows the defence."""
     own = page.split_cells(cells, split)
     rows = [cell for cell in own if cell.victim == victim or cell.attack == CLEAN]
     ranked = [f"- {text}" for text in ranking([cell for cell in own if cell.victim == victim], split)]
-    parts = [page.kept(rows, references, split), "\n".join(ranked), summary(own, victim, split)]
+    knowing = page.others([cell for cell in own if cell.defence != "none"], AWARE)
+    if knowing:
+        knowing = f"Accuracy in % under an attacker who knows the defence:\n\n{knowing}"
+    parts = [page.kept(rows, references, split), "\n".join(ranked), summary(own, victim, split), knowing]
     return "\n\n".join(filter(None, parts))
 
 
