@@ -41,6 +41,10 @@ class OutputError(EdgeMddaError, OSError):
     exit_code = 6
 
 
+class UnwritableError(OutputError):
+    """A result could not be written under its name, and no room on the disk would change that."""
+
+
 class CameraError(EdgeMddaError):
     """A camera is not there, or gives no frames any more."""
 

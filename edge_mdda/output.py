@@ -10,8 +10,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from edge_mdda.errors import OutputError
+from edge_mdda.errors import OutputError, UnwritableError
 
+# A name that is too long, or taken by something but a file.
+_LASTING = (errno.ENAMETOOLONG, errno.EISDIR, errno.EEXIST, errno.EILSEQ)
 _LEFTOVER = re.compile(r"\.edge-mdda-[0-9a-f]{16}")
 
 
@@ -22,7 +24,8 @@ def write(path: Path | str, content: bytes) -> None:
     the disk too when this returns. A symbolic link is followed, and an existing file keeps its permissions.
 
     Raises:
-        OutputError: the folder is missing or not writable, the disk is full, or `path` is something but a file.
+        OutputError: the folder is missing or not writable, or the disk is full.
+        UnwritableError: `path` is something but a file, or its name too long.
     """
     target = Path(os.path.realpath(path))
     temporary = target.parent / f".edge-mdda-{secrets.token_hex(8)}"
@@ -42,7 +45,13 @@ def write(path: Path | str, content: bytes) -> None:
                 temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise OutputError(f"expected to write {path}, got: {error.strerror or error}") from None
+        raise refused(f"to write {path}", error) from None
+
+
+def refused(what: str, error: OSError) -> OutputError:
+    """The error to raise where the system refused to do something with a file."""
+    kind = UnwritableError if error.errno in _LASTING else OutputError
+    return kind(f"expected {what}, got: {error.strerror or error}")
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -75,5 +84,5 @@ def _mode_of(target: Path) -> int | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(0, "not a regular file")
+        raise OSError(errno.EEXIST, "not a regular file")
     return stat.S_IMODE(status.st_mode)

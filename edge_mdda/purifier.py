@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mdda import image, whole_planes
+from edge_mdda import image, kernel_cache, whole_planes
 from edge_mdda.errors import ImageError, ParameterError
 from edge_mdda.kernels import mdda, meeting
 from edge_mdda.limits import MIN_SIDE
@@ -92,7 +92,12 @@ class Purifier:
         contiguous = np.ascontiguousarray(pixels)
         result = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
         with self._lock:
-            self._purify(self._prepare(*pixels.shape[:2]), contiguous, seed, result)
+            workspace = self._prepare(*pixels.shape[:2])
+            try:
+                self._purify(workspace, contiguous, seed, result)
+            except kernel_cache.DAMAGED:
+                kernel_cache.forget()
+                self._purify(workspace, contiguous, seed, result)
         if result is not out:
             out[:] = result
         return out
@@ -203,7 +208,7 @@ def draw_seed() -> int:
 
 
 def warm_up() -> None:
-    """Compile every kernel, or load it from the cache."""
+    """Compile every kernel, or load it from the cache, which a power cut then leaves whole."""
     pixels = np.full((MIN_SIDE, MIN_SIDE, CHANNELS), 128, np.uint8)
     for parameters in (
         Parameters(blocks=1, iterations=1),
@@ -212,3 +217,4 @@ def warm_up() -> None:
     ):
         Purifier(parameters, threads=1).purify(pixels, seed=0)
     Purifier(Parameters(blocks=0), threads=1).purify(np.zeros(pixels.shape, np.float32), seed=0)
+    kernel_cache.settle()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_mdda.assessor import Settings
-from edge_mdda.errors import ImageError, InferenceError, ModelError
+from edge_mdda.errors import ImageError, InferenceError, ModelError, TooLateError
 from edge_mdda.service.supervisor import PRELOAD, Supervisor
 from edge_mdda.service.worker import Prepare, Reporting
 from tests import hostile, stand_ins
@@ -49,6 +49,27 @@ def wait_for(condition, seconds: float) -> bool:
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
     return condition()
+
+
+def test_a_child_that_cannot_be_killed_is_left_behind(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that hangs in a driver: its end comes when the kernel lets it go."""
+    supervisor.start()
+    stuck = supervisor._child
+    assert stuck is not None
+    pid = supervisor.pid
+    assert pid is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(stuck.process, "kill", lambda: None)
+        os.kill(pid, signal.SIGSTOP)  # or it would end itself
+        start = time.monotonic()
+        with pytest.raises(TooLateError, match=r"got none within 0.5 s"):
+            supervisor.ask(b"four")
+        assert supervisor.ask(b"next").parts[1] == b"next"
+        assert time.monotonic() - start < DEADLINE + 4
+    assert supervisor.pid != pid
+    assert not ended(pid)
+    stuck.process.kill()
+    stuck.process.join()
 
 
 def test_requests_are_answered_by_one_process(supervisor: Supervisor) -> None:

@@ -216,6 +216,23 @@ def test_a_full_disk_loses_nothing_and_is_told_once(
     assert house.work() == []
 
 
+@pytest.mark.parametrize("name", ["x" * 246 + ".png", "taken.png"])
+def test_a_report_that_can_never_be_written_costs_its_image_alone(
+    house: House, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    house.work()
+    (house.out / "taken.png.report.json").mkdir()
+    house.drop(name)
+    house.drop("z.png")
+    house.work(keep=1)
+    assert house.report("z.png")["file"]["bytes"] == 5
+    (line,) = [line for line in house.lines() if line["name"] == name and line["outcome"] == "failed"]
+    assert "expected to write" in line["reason"]
+    assert "expected to write" in capsys.readouterr().err
+    assert not (house.images / name).exists()
+    assert house.work() == []
+
+
 def test_a_full_disk_ends_a_single_round(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(path: Path, content: bytes) -> None:
         raise OutputError("expected to write, got: No space left on device")

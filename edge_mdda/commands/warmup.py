@@ -10,11 +10,10 @@ from edge_mdda import terminal
 def run() -> int:
     """Compile every kernel, or load it from the cache; say where that is and how long it took. Returns exit code 0."""
     start = time.perf_counter()
-    from edge_mdda.kernels import mdda
+    from edge_mdda import kernel_cache
     from edge_mdda.purifier import warm_up
 
     warm_up()
     seconds = time.perf_counter() - start
-    # Numba keeps all files of a folder in one place: beside them, or in NUMBA_CACHE_DIR, or in the user's cache folder.
-    terminal.say(f"kernels ready in {seconds:.1f} s, kept in {mdda.purify.stats.cache_path}")
+    terminal.say(f"kernels ready in {seconds:.1f} s, kept in {kernel_cache.folder()}")
     return 0

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_mdda import output
-from edge_mdda.errors import EdgeMddaError, OutputError
+from edge_mdda.errors import EdgeMddaError, OutputError, UnwritableError
 from edge_mdda.service.arrivals import FIGURE_ENDING
 
 FAILURE_SCHEMA = "edge-mdda/failure/1"
 REPORT_ENDING = ".report.json"
-#: The longest name of an image, in bytes: file systems take 255, and the endings come on top.
-MAX_NAME = 255 - max(len(REPORT_ENDING), len(FIGURE_ENDING))
 _LARGEST_REPORT = 2**20
 
 
@@ -59,6 +57,7 @@ class Shelf:
 
         Raises:
             OutputError: one of them cannot be written.
+            UnwritableError: nor could it ever, under that name.
         """
         if figure is not None:
             output.write(self._folder / (name + FIGURE_ENDING), figure)
@@ -80,7 +79,9 @@ class Shelf:
             with suppress(FileNotFoundError):
                 path.unlink()
         except OSError as error:
-            raise OutputError(f"expected to remove {path}, got: {error.strerror}") from None
+            trouble = output.refused(f"to remove {path}", error)
+            if not isinstance(trouble, UnwritableError):  # what could not be written here is nobody's report
+                raise trouble from None
 
 
 def failure(image: Path, file: dict[str, Any] | None, error: EdgeMddaError) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import signal
 import threading
+import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -21,6 +22,8 @@ DEADLINE = 20.0
 START_DEADLINE = 30.0
 # Somebody else may kill a child, as the kernel does when memory is short: while it loads, this often, it is replaced.
 _STARTS = 3
+# Seconds that a killed child has to be gone; one that hangs in the kernel, in a driver, is left there.
+_PARTING = 1.0
 # The child ends itself this much later than it is ended, in seconds, if nobody is there to do it.
 _GRACE = 1.0
 #: An answer's part is a report or a figure, in bytes.
@@ -143,27 +146,35 @@ class _Child:
         self.timed_out = False
 
     def exchange(self, request: bytes | None, deadline: float) -> Answer:
-        """A request and its answer. At the deadline the child is killed, which ends whatever this waits for.
+        """A request and its answer. At the deadline the child is killed, which ends what this waits for.
 
         Raises:
             EOFError, OSError: the child ended, or answered nonsense.
             EdgeMddaError: what it raised.
         """
+        end = time.monotonic() + deadline
         timer = threading.Timer(deadline, self._give_up)
         timer.daemon = True
         timer.start()
+
+        def receive() -> bytes:
+            # A child that hangs in the kernel outlives its killing for a while, and so does its end of the pipe.
+            if not self._connection.poll(max(0.0, end + _PARTING - time.monotonic())):
+                raise EOFError
+            return self._connection.recv_bytes(_MAX_PART)
+
         try:
             if request is not None:
                 self._connection.send_bytes(request)
-            parts, warnings = _parse(self._connection.recv_bytes(_MAX_PART))
-            return Answer([self._connection.recv_bytes(_MAX_PART) for _ in range(parts)], warnings)
+            parts, warnings = _parse(receive())
+            return Answer([receive() for _ in range(parts)], warnings)
         finally:
             timer.cancel()
             timer.join()
 
     def ending(self, deadline: float) -> str:
         """How the child ended."""
-        self.process.join(1)  # its end of the pipe closes a little before it is gone
+        self.process.join(_PARTING)  # its end of the pipe closes a little before it is gone
         code = self.process.exitcode
         if self.timed_out:
             return f"none within {deadline:g} s"
@@ -178,8 +189,9 @@ class _Child:
         """Kill the child, if it is still there."""
         self._connection.close()
         self.process.kill()
-        self.process.join()
-        self.process.close()
+        self.process.join(_PARTING)
+        if self.process.exitcode is not None:
+            self.process.close()
 
     def _give_up(self) -> None:
         self.timed_out = True

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_mdda import output, terminal
-from edge_mdda.errors import EdgeMddaError, ImageError, InferenceError, OutputError
+from edge_mdda.errors import EdgeMddaError, ImageError, InferenceError, OutputError, UnwritableError
 from edge_mdda.limits import MAX_BYTES
 from edge_mdda.service import notify, shelf
 from edge_mdda.service.arrivals import Arrival, Arrivals, stamp_of
@@ -147,12 +147,17 @@ class Watch:
         line = Entry(arrival.name, digest, arrival.stamp, outcome, None if fault is None else str(fault))
 
         def write() -> None:
+            nonlocal line
             if digest is None or self._shelf.outcome(arrival.name, digest) is None:
-                self._shelf.put(arrival.name, report, figure)
+                try:
+                    self._shelf.put(arrival.name, report, figure)
+                except UnwritableError as error:  # it costs this image, which has no other place to be told of
+                    terminal.complain(str(error))
+                    line = replace(line, outcome="failed", reason=str(error))
             self._journal.append(line)
 
         if self._persist(write, once):
-            self._counts[outcome] += 1
+            self._counts[line.outcome] += 1
             self._trim()
             self._on_done(report)
 
