@@ -77,9 +77,14 @@ check_system() {
         *) fail "expected Python 3.10 to 3.13, got $version: --python names another" ;;
     esac
     [ "$("$python" -c 'import struct; print(struct.calcsize("P"))')" = 8 ] || fail "expected a 64-bit Python, got a 32-bit one"
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "expected Python with venv, got one without: apt install python3-venv"
+    if ! has_venv && live && [ -z "$offline" ] && command -v apt-get >/dev/null; then # as on JetPack
+        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv; } >/dev/null || true
+    fi
+    has_venv || fail "expected Python with venv, got one without: apt install python3-venv"
     python_version=$version
 }
+
+has_venv() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
 
 dpkg_less() { [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -1)" = "$1" ]; }
 
@@ -153,9 +158,11 @@ make_version() { # a virtual environment of its own, which nothing refers to unt
     EDGE_MDDA_STORE=$version/none "$version/bin/edge-mdda" model verify
 }
 
-switch() { # one rename: a power cut leaves the old version in use, or the new one
+switch() { # one rename: a power cut leaves the old version in use, or the new one, which is on the disk by then
+    sync -f "$version"
     ln -sfn "versions/$(basename "$version")" "$prefix/next"
     mv -T "$prefix/next" "$prefix/current"
+    sync -f "$prefix"
     trap - EXIT
     mkdir -p "$(dirname "$command")"
     ln -sfn "$prefix/current/bin/edge-mdda" "$command" 2>/dev/null || echo "the program is $prefix/current/bin/edge-mdda"

@@ -1,6 +1,7 @@
 """Boards as they were recorded: the files and the answers of commands that readers of `edge_mdda.device` look at.
 
-A Raspberry Pi 5 (Debian 12) and its power chip's answer, as people publish them with `vcgencmd pmic_read_adc`; a
+A Raspberry Pi 4 (Debian 13; revision and clocks as in sbc-bench issue 136, names from bcm2711-rpi-4-b.dts); a
+Raspberry Pi 5 (Debian 12) and its power chip's answer, as people publish them with `vcgencmd pmic_read_adc`; a
 Raspberry Pi Zero 2 W (Debian 12, kernel 6.6) with an old supply; a Jetson Orin Nano Super developer kit, JetPack 6.2.1
 (Jetson Linux 36.4.7), its `nvpmodel -q` and `jetson_clocks --show`, with the INA3221 of tegra234-p3767.dtsi. Serial
 numbers and the like are left out.
@@ -108,6 +109,19 @@ RASPBERRY_PI_5_COMMANDS = {
     ("vcgencmd", "get_throttled"): "throttled=0x0\n",
     ("vcgencmd", "measure_clock", "arm"): "frequency(0)=2400033792\n",
     ("vcgencmd", "pmic_read_adc"): PMIC,
+}
+RASPBERRY_PI_4 = {
+    "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
+    "proc/device-tree/compatible": "raspberrypi,4-model-b\0brcm,bcm2711\0",
+    "proc/cpuinfo": cpuinfo(4, "0xd08"),
+    "proc/sys/kernel/osrelease": "6.12.47+rpt-rpi-v8\n",
+    "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\n',
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "600000\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_min_freq": "600000\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "1800000\n",
+    # Raspberry Pi OS starts the kernel with cgroup_disable=memory.
+    "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io pids\n",
 }
 RASPBERRY_PI_ZERO_2_W = {
     "proc/device-tree/model": "Raspberry Pi Zero 2 W Rev 1.0\0",

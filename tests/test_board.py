@@ -19,6 +19,18 @@ def test_a_raspberry_pi_5(tmp_path: Path) -> None:
     assert found.jetson is None
 
 
+def test_a_raspberry_pi_4(tmp_path: Path) -> None:
+    found = board.read(boards.build(tmp_path, boards.RASPBERRY_PI_4))
+    assert (found.model, found.soc, found.processor) == (
+        "Raspberry Pi 4 Model B Rev 1.4",
+        "brcm,bcm2711",
+        "Cortex-A72",
+    )
+    assert found.clock == board.Clock("ondemand", 600, 1800, 600)
+    assert found.system == "Debian GNU/Linux 13 (trixie)"
+    assert found.memory.available_mib is None
+
+
 def test_a_raspberry_pi_zero_2_w(tmp_path: Path) -> None:
     found = board.read(boards.raspberry_pi_zero_2_w(tmp_path))
     assert (found.model, found.soc, found.processor) == ("Raspberry Pi Zero 2 W Rev 1.0", "brcm,bcm2837", "Cortex-A53")

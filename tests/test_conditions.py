@@ -56,6 +56,13 @@ def test_a_jetson_that_is_slowed_by_heat(tmp_path: Path) -> None:
     assert ("temperature", True, "slowed down by cooling: cpufreq-cpu0") in found(boards.build(tmp_path, files))
 
 
+def test_a_jetson_bears_more_heat_than_a_raspberry_pi(tmp_path: Path) -> None:
+    files = {**boards.JETSON_ORIN_NANO, "sys/class/thermal/thermal_zone8/temp": "85000\n"}
+    assert "temperature" not in {about for about, _, _ in found(boards.build(tmp_path / "warm", files))}
+    files["sys/class/thermal/thermal_zone8/temp"] = "97000\n"
+    assert ("temperature", True, "97 °C") in found(boards.build(tmp_path / "hot", files))
+
+
 def test_a_board_that_tells_nothing_is_not_blamed(tmp_path: Path) -> None:
     assert found(System(tmp_path, lambda command: None)) == []
 

@@ -207,8 +207,25 @@ def test_every_unit_of_the_package_is_looked_at_and_the_worst_is_told(tmp_path: 
     commands = {SYSTEMD: listed, serve: active, SHOW: active}
     finding = examinations.service(boards.build(tmp_path / "well", {}, commands))
     assert finding == (OK, "edge-mdda-serve.service is active, edge-mdda-watch.service is active", None)
+    off = {**commands, serve: "ActiveState=inactive\nResult=success\nNRestarts=0\n"}
+    finding = examinations.service(boards.build(tmp_path / "off", {}, off))
+    assert finding == (OK, "edge-mdda-serve.service is not enabled, edge-mdda-watch.service is active", None)
+    stopped = {**off, SYSTEMD: listed.replace("disabled", "enabled")}
+    status, found, mend = examinations.service(boards.build(tmp_path / "stopped", {}, stopped))
+    assert (status, mend) == (WARNING, "sudo systemctl enable --now edge-mdda-serve.service")
+    assert "edge-mdda-serve.service is inactive" in found
     finding = examinations.service(boards.build(tmp_path / "not", {}, {**commands, SHOW: failed}))
     assert is_problem(finding, "edge-mdda-watch.service failed: exit-code", "journalctl -u edge-mdda-watch.service")
+
+
+def test_limits_of_memory_that_the_kernel_does_not_keep_are_told(tmp_path: Path) -> None:
+    listed = "edge-mdda-watch.service enabled enabled\n"
+    commands = {SYSTEMD: listed, SHOW: "ActiveState=active\nNRestarts=0\n"}
+    status, found, mend = examinations.service(boards.build(tmp_path, boards.RASPBERRY_PI_4, commands))
+    assert status == WARNING
+    assert "their memory is not limited" in found
+    assert mend is not None
+    assert "cgroup_enable=memory" in mend
 
 
 def test_a_service_that_was_never_installed_is_no_problem(tmp_path: Path) -> None:

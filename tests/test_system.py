@@ -21,11 +21,11 @@ def test_a_file_is_read_without_what_the_kernel_puts_around_it(tmp_path: Path) -
 
 def test_what_is_not_there_or_no_number_is_none(tmp_path: Path) -> None:
     (tmp_path / "words").write_text("not a number")
+    (tmp_path / "infinite").write_text("inf\n")
     (tmp_path / "folder").mkdir()
     looked = System(tmp_path)
-    assert [looked.read("missing"), looked.read("folder"), looked.number("words"), looked.number("missing")] == [
-        None
-    ] * 4
+    assert [looked.read(name) for name in ("missing", "folder")] == [None] * 2
+    assert [looked.number(name) for name in ("words", "missing", "infinite")] == [None] * 3
 
 
 def test_paths_with_numbers_come_in_their_order(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from edge_mdda.device.system import System
 #: Part of all cores' time that others may use before it is other load.
 OTHER_LOAD = 0.1
 #: °C; a Raspberry Pi slows down from 80 on, a Jetson Orin at 99.
-HOT = 80
+HOT, HOT_JETSON = 80, 95
 COOL = "cool it: heat sink, fan, room around it"
 #: Power modes of a Jetson without a limit of their own.
 UNLIMITED = ("MAXN", "MAXN_SUPER")
@@ -44,7 +44,7 @@ def find(system: System, board: Board, busy: float | None = None) -> list[Condit
         board: what was read from it.
         busy: part of all cores' time used by others, as `busy_part` measures it; None to leave it out.
     """
-    return [*_clock(board), *_power(system), *_temperature(system), *_memory(board), *load(busy)]
+    return [*_clock(board), *_power(system), *_temperature(system, board), *_memory(board), *load(busy)]
 
 
 def busy_part(system: System, seconds: float = 0.5) -> float | None:
@@ -105,10 +105,10 @@ def _power(system: System) -> list[Condition]:
     return now + [Condition("power", False, f"{name} since it started", mends[name]) for name in past]
 
 
-def _temperature(system: System) -> list[Condition]:
+def _temperature(system: System, board: Board) -> list[Condition]:
     found = []
     degrees = sensors.temperature_c(system)
-    if degrees is not None and degrees >= HOT:
+    if degrees is not None and degrees >= (HOT_JETSON if board.jetson else HOT):
         found.append(Condition("temperature", True, f"{degrees:.0f} °C", COOL))
     found += [
         Condition("temperature", True, f"slowed down by {device}", COOL)

@@ -114,10 +114,10 @@ def judge_cache(stats: Any, seconds: float, may: Callable[[str, int], bool] = os
 
 
 def bundle(folder: Path | None) -> Finding:
-    from edge_mdda import model
+    from edge_mdda import bundle_store, model
 
     try:
-        found = model.load(folder)
+        found = bundle_store.in_use() if folder is None else model.load(folder)
     except ModelError as error:
         return PROBLEM, str(error), "install the bundle again: pip install --force-reinstall edge-mdda, or the folder"
     return OK, f"{found.name}, SHA-256 {found.sha256[:12]} as its card says", None
@@ -188,25 +188,30 @@ def service(system: System) -> Finding:
     listed = system.command("systemctl", "list-unit-files", "--no-legend", "--plain", "edge-mdda*.service")
     if listed is None:
         return OK, "unknown: no systemd here", None
-    units = [line.split()[0] for line in listed.splitlines() if line.split() and "@." not in line.split()[0]]
+    units = {line.split()[0]: line.split()[1:2] for line in listed.splitlines() if "@." not in line and line.split()}
     if not units:
         return OK, "not installed", None
     told: list[str] = []
-    status: Status = OK
-    mend = None
-    for unit in units:
+    mends: list[str] = []
+    for unit, enabled in units.items():
         answer = system.command("systemctl", "show", unit, "--property=ActiveState,Result,NRestarts") or ""
         state = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
         active = state.get("ActiveState", "unknown")
-        told.append(f"{unit} is {active}")
         if active == "failed":
             return PROBLEM, f"{unit} failed: {state.get('Result')}", f"journalctl -u {unit} -n 50"
+        if active == "inactive" and enabled == ["disabled"]:
+            told.append(f"{unit} is not enabled")
+            continue
+        told.append(f"{unit} is {active}")
         if active != "active":
-            status, mend = WARNING, f"sudo systemctl enable --now {unit}"
+            mends.append(f"sudo systemctl enable --now {unit}")
         elif state.get("NRestarts", "0") not in ("", "0"):
-            status, mend = WARNING, f"journalctl -u {unit}"
+            mends.append(f"journalctl -u {unit}")
             told.append(f"restarted {state['NRestarts']} times")
-    return status, ", ".join(told), mend
+    if "memory" not in (system.read("/sys/fs/cgroup/cgroup.controllers") or "memory").split():
+        told.append("their memory is not limited: this kernel was started without its control group for memory")
+        mends.append("append cgroup_enable=memory to the line of /boot/firmware/cmdline.txt, start again")
+    return WARNING if mends else OK, ", ".join(told), "; ".join(mends) or None
 
 
 def _conditions(found: list[Condition], about: str, fine: str) -> Finding:

@@ -43,7 +43,7 @@ def to_html(profile: dict[str, Any]) -> str:
     if profile["long_run"]:
         run = profile["long_run"]
         parts += [
-            html.heading(f"Long run, {run['minutes']:g} minutes"),
+            html.heading(f"Long run, {run['minutes']:.3g} minutes"),
             html.paragraph(run["statement"]),
             charts.long_run(run),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -57,9 +58,10 @@ class System:
         """The number a file holds; None where there is none."""
         text = self.read(path)
         try:
-            return None if text is None else float(text)
+            number = math.nan if text is None else float(text)
         except ValueError:
             return None
+        return number if math.isfinite(number) else None
 
     def glob(self, pattern: str) -> list[str]:
         """Paths that match, from this machine's `/` on, those with numbers in their order: cpu2 before cpu10."""
