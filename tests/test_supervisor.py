@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing import forkserver
@@ -165,10 +166,29 @@ def test_real_models_a_hang_in_the_runtime_costs_one_image(loaded: str, tmp_path
     settings = Settings(model=hostile.endless(tmp_path / "endless"), threads=1)
     supervisor = Supervisor(Reporting(settings), preload=loaded, deadline=2)
     supervisor.start()
+    start = time.monotonic()
     with pytest.raises(InferenceError, match="expected an answer, got none within 2 s"):
         supervisor.ask(lesion.read_bytes())
     with pytest.raises(ImageError, match="expected a JPEG or PNG image"):  # answered before the model is asked
         supervisor.ask(b"no image")
+    assert time.monotonic() - start < 2 + 2
+    supervisor.close()
+
+
+def test_a_crash_while_the_real_model_works_costs_one_image(loaded: str, lesion: Path) -> None:
+    supervisor = Supervisor(Reporting(Settings(threads=1)), preload=loaded)
+    content = lesion.read_bytes()
+    assert supervisor.ask(content).parts
+    pid = supervisor.pid
+    assert pid is not None
+    crash = threading.Timer(0.02, os.kill, (pid, signal.SIGSEGV))
+    crash.start()
+    with pytest.raises(InferenceError, match=r"expected an answer, got a crash \(SIGSEGV\)"):
+        for _ in range(100):
+            supervisor.ask(content)
+    start = time.monotonic()
+    assert supervisor.ask(content).parts
+    assert time.monotonic() - start < 2
     supervisor.close()
 
 
