@@ -184,8 +184,7 @@ def test_a_crash_while_the_real_model_works_costs_one_image(loaded: str, lesion:
     crash = threading.Timer(0.02, os.kill, (pid, signal.SIGSEGV))
     crash.start()
     with pytest.raises(InferenceError, match=r"expected an answer, got a crash \(SIGSEGV\)"):
-        for _ in range(100):
-            supervisor.ask(content)
+        list(map(supervisor.ask, [content] * 100))
     start = time.monotonic()
     assert supervisor.ask(content).parts
     assert time.monotonic() - start < 2
