@@ -151,11 +151,18 @@ def kept(cells: Sequence[Cell], reference: Cell, seed: int = 0) -> dict[str, Any
     below = right_of(reference, images)
     if not below.any():
         return None
-    draws = np.random.default_rng(seed).multinomial(len(images), [1 / len(images)] * len(images), size=RESAMPLES)
-    parts = (draws @ above)[draws @ below > 0] / (draws @ below)[draws @ below > 0]
-    low, high = np.quantile(parts, [0.025, 0.975])
+    draws = _draws(len(images), seed)
+    numerators, denominators = draws @ above, draws @ below
+    low, high = np.quantile(numerators[denominators > 0] / denominators[denominators > 0], [0.025, 0.975])
     value = float(above.mean() / below.mean())
     return {"images": len(images), "kept": value, "kept_95": (float(low), float(high))}
+
+
+@functools.lru_cache(maxsize=4)
+def _draws(images: int, seed: int) -> NDArray[np.float64]:
+    """How often each image is in each resample, (RESAMPLES, images)."""
+    draws = np.random.default_rng(seed).multinomial(images, [1 / images] * images, size=RESAMPLES)
+    return draws.astype(np.float64)
 
 
 def mean_accuracy(cells: Sequence[Cell]) -> dict[str, Any] | None:
