@@ -53,6 +53,11 @@ def profile_markdown(profile: dict[str, Any]) -> str:
             f"`litert-benchmark` on the same file in the same run, threads {other['threads']}, medians of "
             f"{other['runs']} inferences in ms: ours {ours}; theirs {theirs}. {told[0].upper()}{told[1:]}.",
         ]
+    calls = "; ".join(
+        f"{call['wall_ms'] / 1000:.1f} s, {call['peak_mib']:.0f} MiB, with the kernel cache {call['cache']}"
+        for call in profile["first_calls"]
+    )
+    lines += ["", f"From the start of a process to its first answer, and the most memory it had: {calls}."]
     found = [condition["found"] for condition in profile["conditions"]]
     return "\n".join([*lines, *(["", f"While it ran: {'; '.join(found)}."] if found else [])])
 
