@@ -28,6 +28,8 @@ matplotlib.use("Agg")
 #: Confusion matrices of the attack that the paper chose as the most dangerous.
 MATRICES_OF = "di-fgsm"
 SWEPT = {"sigma": "σ", "blocks": "blocks K", "weight": "weight w", "iterations": "iterations"}
+#: Of ten colours each.
+MARKERS = ("o", "s", "^")
 Point = tuple[float, Cell]
 
 
@@ -153,8 +155,11 @@ def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             for cell in results.pick(cells, source=source, victim=victim)
             if results.of_paper(cell) and cell.strength in (radius, None) and ":" not in cell.defence
         ]
-        figure, axes = pyplot.subplots(figsize=(7, 4.4), layout="constrained")
-        for defence in dict.fromkeys(cell.defence for cell in sorted(own, key=page.order)):
+        names = list(dict.fromkeys(cell.defence for cell in sorted(own, key=page.order)))
+        if len(names) < 2:
+            continue
+        figure, axes = pyplot.subplots(figsize=(8, 4.4), layout="constrained")
+        for number, defence in enumerate(names):
             behind = results.pick(own, defence=defence)
             mean = results.mean_accuracy(behind)
             if mean is None:
@@ -163,11 +168,11 @@ def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             low, high = mean["accuracy_95"]
             height = 100 * mean["accuracy"]
             error = ([max(0.0, height - 100 * low)], [max(0.0, 100 * high - height)])
-            axes.errorbar([milliseconds], [height], error, marker="o", capsize=2)
-            axes.annotate(defence, (milliseconds, height), xytext=(4, 4), textcoords="offset points", fontsize=8)
+            axes.errorbar([milliseconds], [height], error, marker=MARKERS[number // 10], capsize=2, label=defence)
         axes.set_xscale("log")
         axes.set_xlabel("the defence, ms an image")
         axes.set_ylabel("mean accuracy under the attacks, %")
+        figure.legend(loc="outside right upper", fontsize=8)
         axes.set_title(f"{victim}, attacked through {source}, {radius}/255")
         yield f"cost_{victim}_{source}_{radius}", figure
 
@@ -187,6 +192,8 @@ def matrices(cells: Sequence[Cell]) -> Iterable[tuple[str, dict[str, Any]]]:
     chosen = [cell for cell in results.pick(cells, attack=MATRICES_OF) if ":" not in cell.defence]
     for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in chosen):
         own = sorted(results.pick(chosen, source=source, victim=victim, strength=radius), key=page.order)
+        if len(own) < 2:
+            continue
         yield f"confusion_{victim}_{source}_{radius}", {cell.defence: cell.measured["confusion"] for cell in own}
 
 
