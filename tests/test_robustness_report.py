@@ -100,6 +100,7 @@ def test_the_targets_are_measured_against_the_best_plain_model():
     text = page.kept([*CELLS, worse], ["plain", "resnet50"], "test")
     assert "80.0 % that resnet50 has" in text
     assert "| resnet50, through resnet50, edge | 93.8 (" in text
+    assert "| always MEL | 15.6 | – |" in text
     assert page.kept(CELLS, ["plain"], "test") == ""
 
 
@@ -137,10 +138,23 @@ def test_further_attacks_stand_with_what_they_took():
 
 class TestVerdict:
     def test_attacks_are_sorted_by_what_is_left(self):
-        clean = cell(CLEAN, 0.8, defence="edge")
-        kinds = {part: verdict.sort(cell("pgd", part, defence="edge"), clean)[0] for part in (0.8, 0.7, 0.3)}
-        assert kinds == {0.8: "stopped", 0.7: "stopped in part", 0.3: "not stopped"}
+        clean = cell(CLEAN, 1, defence="edge")
+        kinds = {part: verdict.sort(cell("pgd", part, defence="edge"), clean)[0] for part in (1, 0.9, 0.3)}
+        assert kinds == {1: "stopped", 0.9: "stopped in part", 0.3: "not stopped"}
         assert verdict.sort(cell("blur", 0.3, view="corruption"), clean)[0] == "nobody attacks"
+        assert verdict.sort(cell("noise", 1), clean)[0] == "nobody attacks"
+
+    def test_too_few_images_show_nothing(self):
+        """All 32 stay right: the exact interval of that begins below 90 %."""
+        kind, left = verdict.sort(cell("pgd", 0.8, defence="edge"), cell(CLEAN, 0.8, defence="edge"))
+        assert kind == "stopped in part"
+        assert (left["right"], left["images"]) == (32, 32)
+        assert left["stays_95"][0] == pytest.approx(0.891, abs=0.001)
+
+    def test_what_was_wrong_without_attack_did_not_fall(self):
+        clean, after = cell(CLEAN, 0.75, defence="edge"), cell("square", 0.5, defence="edge", first=70)
+        assert results.firsts(after, clean) == [70] * 30
+        assert "; 30 after 70 |" in page.others([clean, after], ["scores"])
 
     def test_a_factor_is_the_ratio_of_the_median_images(self):
         before, after = cell("square", 0, first=10), cell("square", 0.4, defence="edge", first=70)
@@ -153,9 +167,14 @@ class TestVerdict:
         before, never = cell("square", 0, first=10), cell("square", 0.9, defence="edge")
         assert "most images never fell within 100 queries, 10 without" in verdict.slowed([before, never], never)
 
-    def test_who_knows_the_defence_is_compared_with_pgd_on_the_network(self):
-        before, after = cell("pgd", 0, first=2), cell("bpda-pgd", 0, defence="edge", first=80)
-        assert "a factor of 40.0" in verdict.slowed([before, after], after)
+    def test_only_the_same_attack_is_compared(self):
+        more = cell("square", 0, first=10, steps=5000)
+        after = cell("square", 0.4, defence="edge", first=70)
+        assert verdict.slowed([more, after], after) is None
+
+    def test_who_knows_the_purification_does_not_know_the_alarm(self):
+        assert verdict.knowledge(cell("bpda-pgd", 0, defence="edge-auto")).endswith("; not the alarm")
+        assert not verdict.knowledge(cell("bpda-pgd", 0, defence="edge")).endswith("alarm")
 
     def test_no_attack_is_left_out(self):
         known = [cell("bpda-pgd", 0.02, defence="edge", first=40), cell("square", 0.5, defence="edge", first=9)]
@@ -165,8 +184,12 @@ class TestVerdict:
         lines = [line for line in section.splitlines() if line.startswith("- ") and " images" in line]
         assert len(lines) == len(behind)
         assert "**Not stopped, who knows the network and the defence, not its noise" in text
-        assert "of 1 attacks of one who knows it 0 stopped, 0 stopped in part, 1 not stopped" in text
-        assert "of 6 attacks of one who does not know the defence 0 stopped, 6 stopped in part" in text
+        assert (
+            "of 1 attacks, each radius counted, of one who knows it 0 stopped, 0 stopped in part, 1 not stopped" in text
+        )
+        assert "of 6 attacks, each radius counted, of one who does not know the defence 0 stopped, 6 stopped" in text
+        assert "30 of 30 stay right" not in text
+        assert "28 of 30 stay right" in text
 
     def test_a_better_defence_is_named(self):
         (text,) = verdict.ranking(CELLS, "test")
@@ -175,7 +198,12 @@ class TestVerdict:
         better = [*CELLS, *paper_cells("jpeg", 0.9)]
         assert "More accurate: jpeg (90.0 % in 2.0 ms)" in verdict.ranking(better, "test")[0]
         (text,) = verdict.ranking([*CELLS, *paper_cells("jpeg", 0.5)], "test")
-        assert "Quicker than any MDDA that is as accurate: jpeg (50.0 % in 2.0 ms)" in text
+        assert (
+            "Less accurate and quicker: jpeg (50.0 % in 2.0 ms). Ahead of MDDA in accuracy per millisecond: jpeg."
+            in text
+        )
+        close = [cell(each.attack, 0.68, defence="jpeg") for each in paper_cells("none", 0)]
+        assert "Not told apart from jpeg: +2.5 points (" in verdict.ranking([*CELLS, *close], "test")[0]
 
 
 @pytest.fixture

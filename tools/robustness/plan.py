@@ -225,7 +225,9 @@ def questions(craft: Craft, victims: Sequence[Victim], known: Sequence[str], rep
                 continue
             if craft.names["view"] in ("scores", "labels") and (victim != craft.source or name != craft.defence):
                 continue
-            asked += [Question(victim, name, each) for each in range(repetitions if defence.random else 1)]
+            # Of one who knows the seed, the known one alone.
+            several = defence.random and craft.names["view"] != "seed"
+            asked += [Question(victim, name, each) for each in range(repetitions if several else 1)]
     return asked
 
 

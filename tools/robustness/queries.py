@@ -26,11 +26,14 @@ class Watched(nn.Module):
         radius: of the L∞ ball around it that counts; None: any image of another class.
         budget: how many images may be asked about.
         stop: whether to end at the first adversarial image in the ball.
+        confirm: how often an image that was given another class is asked about again. All its answers are averaged, so
+            that one lucky draw of a defence's noise is not taken for success.
 
     Attributes:
         asked: how many images were.
         first: the number of the first of them in the ball that was given another class, None if there was none.
         best: the image nearest to the clean one that was given another class, and its L∞ distance.
+        least: the image in the ball whose right class had the least margin, and that margin.
     """
 
     def __init__(
@@ -42,22 +45,26 @@ class Watched(nn.Module):
         *,
         budget: int | None = None,
         stop: bool = False,
+        confirm: int = 0,
     ):
         super().__init__()
         self.model, self.clean, self.label, self.budget, self.stop = model, clean, label, budget, stop
+        self.confirm = confirm
         # A hair wider, for images that were moved to the border of the ball and rounded in float32.
         self.radius = np.inf if radius is None else radius + 1e-6
         self.asked = 0
         self.first: int | None = None
         self.best: torch.Tensor | None = None
         self.distance = np.inf
+        self.least: torch.Tensor | None = None
+        self.margin = np.inf
         # Libraries ask a module's parameters for its device.
         self.here = nn.Parameter(torch.zeros(()), requires_grad=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         spent = self.budget is not None and self.asked + len(images) > self.budget
         if self.budget is not None and spent:
-            images = images[: self.budget - self.asked]
+            images = images[: max(0, self.budget - self.asked)]
             if not len(images):
                 raise Done
         given = images
@@ -66,10 +73,18 @@ class Watched(nn.Module):
             given = images.view_as(images)
             given.register_hook(torch.Tensor.contiguous)
         logits: torch.Tensor = self.model(given)
+        if self.confirm:
+            logits = self._confirmed(given, logits)
         with torch.no_grad():
             distances = (images - self.clean).abs().flatten(1).amax(1)
-            for wrong, distance, image in zip(logits.argmax(1) != self.label, distances, images, strict=True):
+            others = logits.clone()
+            others[:, self.label] = -np.inf
+            margins = logits[:, self.label] - others.amax(1)
+            wrongs = logits.argmax(1) != self.label
+            for wrong, margin, distance, image in zip(wrongs, margins, distances, images, strict=True):
                 self.asked += 1
+                if distance <= self.radius and margin < self.margin:
+                    self.margin, self.least = float(margin), image.detach().clone()[None]
                 if not wrong:
                     continue
                 if distance < self.distance:
@@ -78,6 +93,15 @@ class Watched(nn.Module):
                     self.first = self.asked
         if spent or (self.stop and self.first is not None):
             raise Done
+        return logits
+
+    def _confirmed(self, images: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """The answers, those of another class as the mean of as many more."""
+        logits = logits.clone()
+        for place in (logits.argmax(1) != self.label).nonzero()[:, 0].tolist():
+            self.asked += self.confirm
+            again = [self.model(images[place : place + 1])[0] for _ in range(self.confirm)]
+            logits[place] = torch.stack([logits[place], *again]).mean(0)
         return logits
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from tools import dataset, evaluate, metrics
 from tools.robustness import attacks
@@ -158,11 +159,49 @@ def kept(cells: Sequence[Cell], reference: Cell, seed: int = 0) -> dict[str, Any
     return {"images": len(images), "kept": value, "kept_95": (float(low), float(high))}
 
 
+def stays(cell: Cell, untouched: Cell) -> dict[str, Any] | None:
+    """Of the images that are right without attack, how many stay right under it: exact (Clopper-Pearson) interval.
+
+    An image of several repetitions counts as right where all of them are. None where none is right without attack.
+    """
+    images = common([cell, untouched])
+    before = right_of(untouched, images) == 1 if images else np.zeros(0, bool)
+    count = int(before.sum())
+    if not count:
+        return None
+    right = int((right_of(cell, images)[before] == 1).sum())
+    low, high = binomtest(right, count).proportion_ci(method="exact")
+    return {"images": count, "right": right, "stays": right / count, "stays_95": (float(low), float(high))}
+
+
+def behind(cells: Iterable[Cell], cell: Cell) -> Cell | None:
+    """The unattacked images of a cell's victim behind its defence."""
+    return clean(cells, cell.victim, cell.defence, cell.split)
+
+
+def firsts(cell: Cell, untouched: Cell | None) -> list[int | None]:
+    """When each image fell, of those that are right without attack; None for one that never did."""
+    right = None if untouched is None else dict(zip(untouched.images, untouched.right, strict=True))
+    pairs = zip(cell.images, cell.facts_of("first"), strict=True)
+    return [first for image, first in pairs if right is None or right.get(image) == 1]
+
+
 @functools.lru_cache(maxsize=4)
 def _draws(images: int, seed: int) -> NDArray[np.float64]:
     """How often each image is in each resample, (RESAMPLES, images)."""
     draws = np.random.default_rng(seed).multinomial(images, [1 / images] * images, size=RESAMPLES)
     return draws.astype(np.float64)
+
+
+def lead(ours: Sequence[Cell], theirs: Sequence[Cell]) -> tuple[float, tuple[float, float]] | None:
+    """By how much the mean accuracy of cells is above that of others on the images they share; paired 95 % interval."""
+    images = common([*ours, *theirs])
+    if not images:
+        return None
+    above, below = (np.mean([right_of(cell, images) for cell in each], axis=0) for each in (ours, theirs))
+    known = dict(zip(ours[0].images, ours[0].labels, strict=True))
+    interval, _ = metrics.bootstrap(above - below, np.array([known[image] for image in images]))
+    return float(np.mean(above - below)), interval
 
 
 def mean_accuracy(cells: Sequence[Cell]) -> dict[str, Any] | None:

@@ -25,55 +25,58 @@ Kind = Literal["stopped", "stopped in part", "not stopped", "nobody attacks"]
 STOPPED, NOT_STOPPED = 0.9, 0.5
 #: The views of attackers who know the defence.
 AWARE: tuple[attacks.View, ...] = ("identity", "surrogate", "seed")
-#: A factor in queries or passes from which on an attack counts as slowed.
+#: No attack: random changes of the same size.
+NOISE = "noise"
+#: A factor in queries from which on an attack counts as slowed.
 SLOWED = 1.5
 
 RULES = (
-    f"*Stopped*: the lower end of the 95 % interval of accuracy under attack, relative to that on the same images "
-    f"without attack behind the same defence, is at least {STOPPED:.0%}. *Not stopped*: less than {NOT_STOPPED:.0%} "
-    f"is left. *Stopped in part*: what lies between. *Slowed*: the median image falls to the defended model after at "
-    f"least {SLOWED:g} times as many passes or queries as to the undefended one; an image that never fell counts as "
-    f"later than all others."
+    f"Of the images that are right behind the defence without attack, some stay right under it. *Stopped*: the lower "
+    f"end of the exact 95 % interval of their part is at least {STOPPED:.0%}, which takes 36 images or more of which "
+    f"all stay right. *Not stopped*: less than {NOT_STOPPED:.0%} stay. *Stopped in part*: what lies between. "
+    f"*Slowed*, for who sends queries: the median of these images falls after at least {SLOWED:g} times as many of "
+    f"them as without the defence; an image that never fell counts as later than all others. What is stopped may still "
+    f"be useless: a defence that answers the commonest class whatever it sees stays right under every attack, so read "
+    f"the balanced accuracy too."
 )
 
 
 def sort(cell: Cell, untouched: Cell) -> tuple[Kind, dict[str, Any] | None]:
-    """Whether a defence stops the attack of a cell, and the part of the clean accuracy that is left."""
-    left = results.kept([cell], untouched)
-    if cell.view == "corruption":
+    """Whether a defence stops the attack of a cell, and what stays right of what is right without it."""
+    left = results.stays(cell, untouched)
+    if cell.view == "corruption" or cell.attack == NOISE:
         return "nobody attacks", left
-    if left is None or left["kept"] < NOT_STOPPED:
+    if left is None or left["stays"] < NOT_STOPPED:
         return "not stopped", left
-    return ("stopped" if left["kept_95"][0] >= STOPPED else "stopped in part"), left
+    return ("stopped" if left["stays_95"][0] >= STOPPED else "stopped in part"), left
 
 
 def undefended(cells: Sequence[Cell], cell: Cell) -> Cell | None:
-    """The same attack where nothing defends: for an attacker who knows the defence, PGD on the network alone."""
-    same: dict[str, Any] = {"split": cell.split, "source": cell.source, "strength": cell.strength, "defence": "none"}
-    name, victim = (cell.attack, cell.victim) if cell.view in ("scores", "labels") else ("pgd", cell.source)
-    return next(iter(results.pick(cells, attack=name, victim=victim, **same)), None)
+    """The same attack where nothing defends."""
+    same = {name: getattr(cell, name) for name in ("split", "source", "victim", "attack", "strength", "steps", "looks")}
+    return next(iter(results.pick(cells, defence="none", **same)), None)
 
 
-def effort(cell: Cell) -> float:
-    """The median image's first success in passes or queries; infinite when less than half ever fell."""
-    return float(np.median([np.inf if first is None else first for first in cell.facts_of("first")]))
+def effort(cells: Sequence[Cell], cell: Cell) -> float:
+    """The median query of the first success, of the images right without attack; infinite when fewer than half fell."""
+    firsts = results.firsts(cell, results.behind(cells, cell))
+    return float(np.median([np.inf if first is None else first for first in firsts])) if firsts else np.inf
 
 
 def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """By what factor the defence slows an attack that asks through it; None where that cannot be said."""
+    """By what factor the defence slows one who sends queries through it; None where that cannot be said."""
     other = undefended(cells, cell)
-    if cell.view in ("network", "corruption", "none") or other is None:
+    if cell.view not in ("scores", "labels") or other is None:
         return None
-    before, after = effort(other), effort(cell)
-    what = "queries" if cell.view in ("scores", "labels") else "passes through the network"
+    before, after = effort(cells, other), effort(cells, cell)
     if not np.isfinite(before) or before == 0:
         return None
     if not np.isfinite(after):
         spent = np.median(cell.facts_of("asked"))
-        return f"slowed: most images never fell within {spent:.0f} {what}, {before:.0f} without the defence"
+        return f"slowed: most images never fell within {spent:.0f} queries, {before:.0f} without the defence"
     factor = after / before
     word = "slowed" if factor >= SLOWED else "not slowed"
-    return f"{word}: the median image fell after {after:.0f} {what} and not {before:.0f}, a factor of {factor:.1f}"
+    return f"{word}: the median image fell after {after:.0f} queries and not {before:.0f}, a factor of {factor:.1f}"
 
 
 def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
@@ -81,9 +84,12 @@ def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
     where = "" if cell.source in (None, cell.victim) else f" crafted on {cell.source}"
     steps = f" of {cell.steps} steps" if cell.view not in ("scores", "labels", "corruption") and cell.steps > 1 else ""
     steps = f" of {cell.steps} queries" if cell.view in ("scores", "labels") else steps
+    looks = f" of {cell.looks} looks each" if cell.looks > 1 else ""
+    radius = "" if cell.strength is None else f" at {page.strength(cell)}"
+    stay = "none was right" if left is None else f"{left['right']} of {left['images']} stay right"
     parts = [
-        f"{cell.attack} at {page.strength(cell)}{steps}{where}: accuracy {page.estimate(cell.measured)} %",
-        f"{page.estimate(left, 'kept')} % of what is right without attack",
+        f"{cell.attack}{radius}{steps}{looks}{where}: {stay}",
+        f"accuracy {page.estimate(cell.measured)} %, balanced {page.estimate(cell.measured, 'balanced_accuracy')} %",
         f"{len(cell.images)} images",
     ]
     slow = slowed(cells, cell)
@@ -100,15 +106,27 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
     found: dict[Kind, dict[str, list[str]]] = {}
     for cell in own:
         kind, left = sort(cell, untouched)
-        found.setdefault(kind, {}).setdefault(cell.knows, []).append(line(cells, cell, left))
-    cost = f"Without attack {page.estimate(untouched.measured)} % are right behind it"
-    cost += f", {page.estimate(plain.measured)} % without it." if plain and plain is not untouched else "."
-    text = [f"### {victim} behind {defence}", cost]
+        found.setdefault(kind, {}).setdefault(knowledge(cell), []).append(line(cells, cell, left))
+    cost = f"Without attack {_both(untouched)} behind it"
+    cost += f", {_both(plain)} without it." if plain and plain is not untouched else "."
+    text = [f"### {victim} behind {defence}", cost, "<details><summary>Every attack</summary>"]
     for kind in ("stopped", "stopped in part", "not stopped", "nobody attacks"):
         for knows, sentences in found.get(kind, {}).items():
             who = "Nobody attacks" if kind == "nobody attacks" else f"{kind.capitalize()}, who knows {knows}"
             text.append(f"**{who}:**\n\n" + "\n".join(f"- {sentence}" for sentence in sentences))
-    return "\n\n".join(text)
+    return "\n\n".join([*text, "</details>"])
+
+
+def _both(cell: Cell) -> str:
+    """Accuracy and balanced accuracy of a cell."""
+    measured = cell.measured
+    return f"{page.estimate(measured)} % (balanced {page.estimate(measured, 'balanced_accuracy')} %)"
+
+
+def knowledge(cell: Cell) -> str:
+    """What the attacker knows; behind an alarm, of the alarm too."""
+    hidden = cell.view in AWARE and cell.defence.endswith(defences.AUTO)
+    return f"{cell.knows}; not the alarm" if hidden else cell.knows
 
 
 def ranking(cells: Sequence[Cell], split: str) -> list[str]:
@@ -118,11 +136,9 @@ def ranking(cells: Sequence[Cell], split: str) -> list[str]:
     """
     found = []
     in_ball = {name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball}
-    own = [cell for cell in results.pick(cells, split=split) if results.of_paper(cell)]
+    own = [c for c in results.pick(cells, split=split) if results.of_paper(c) and c.attack in in_ball]
     for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in own):
-        if radius is None:
-            continue
-        group = [c for c in own if (c.source, c.victim) == (source, victim) and c.strength in (radius, None)]
+        group = results.pick(own, source=source, victim=victim, strength=radius)
         if not in_ball <= {cell.attack for cell in group}:
             continue
         scores: dict[str, tuple[float, float]] = {}
@@ -140,6 +156,11 @@ def ranking(cells: Sequence[Cell], split: str) -> list[str]:
         text = title + f"the best MDDA is {best}, {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
         ahead = {name: score for name, score in others.items() if score[0] > ours[best][0]}
         text += _compared("more accurate", ahead) or "No other defence is more accurate. "
+        for name in others:
+            found_lead = results.lead(results.pick(group, defence=best), results.pick(group, defence=name))
+            if name not in ahead and found_lead is not None and found_lead[1][0] <= 0:
+                low, high = (100 * each for each in found_lead[1])
+                text += f"Not told apart from {name}: {100 * found_lead[0]:+.1f} points ({low:+.0f} to {high:+.0f}). "
         # Of two defences one is ahead for its time when it is at least as accurate and not slower.
         beaten = {
             name: score
@@ -147,9 +168,13 @@ def ranking(cells: Sequence[Cell], split: str) -> list[str]:
             if not any(mine[0] >= score[0] and mine[1] <= score[1] for mine in ours.values())
         }
         rest = {name: score for name, score in beaten.items() if name not in ahead}
-        text += _compared("quicker than any MDDA that is as accurate", rest) or (
-            "Each of the others is slower than an MDDA that is at least as accurate." if not beaten else ""
+        text += _compared("less accurate and quicker", rest) or (
+            "Each of the others is slower than an MDDA that is at least as accurate. " if not beaten else ""
         )
+        most = max(part / time for part, time in ours.values())
+        denser = [name for name, (part, time) in others.items() if part / time > most]
+        if denser:
+            text += f"Ahead of MDDA in accuracy per millisecond: {', '.join(denser)}."
         found.append(text.strip())
     return found
 
@@ -169,19 +194,20 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
             continue
         untouched = results.clean(cells, victim, defence, split)
         behind = results.pick(cells, victim=victim, defence=defence, split=split)
-        own = [cell for cell in behind if cell.attack in attacks.ATTACKS]
+        own = [cell for cell in behind if cell.attack in attacks.ATTACKS and cell.attack != NOISE]
         if untouched is None or not own:
             continue
-        groups: dict[str, list[Cell]] = {"who does not know the defence": [], "who knows it": [], "who only asks": []}
+        aware = "who knows the purification, not the alarm" if defence.endswith(defences.AUTO) else "who knows it"
+        groups: dict[str, list[Cell]] = {"who does not know the defence": [], aware: [], "who only asks": []}
         for cell in own:
             who = {"network": "who does not know the defence", "scores": "who only asks", "labels": "who only asks"}
-            groups[who.get(cell.view, "who knows it")].append(cell)
+            groups[who.get(cell.view, aware)].append(cell)
         parts = []
         for who, members in groups.items():
             kinds = [sort(cell, untouched)[0] for cell in members]
             counts = [f"{kinds.count(kind)} {kind}" for kind in ("stopped", "stopped in part", "not stopped")]
             if kinds:
-                parts.append(f"of {len(kinds)} attacks of one {who} " + ", ".join(counts))
+                parts.append(f"of {len(kinds)} attacks, each radius counted, of one {who} " + ", ".join(counts))
         lines.append(f"- **{defence}**: " + "; ".join(parts) + ".")
     return "\n".join(lines)
 

@@ -19,6 +19,8 @@ from tools.robustness.plan import CLEAN, UNIVERSAL, Craft, Job, Picture, Pixels,
 from tools.robustness.queries import Answers, Done, Watched, nearest_in_ball
 from tools.robustness.store import Answer
 
+#: How often a random defence is asked again about an image that it gave another class.
+CONFIRM = 8
 # Libraries draw from the random numbers of the whole process, and a cluster's worker may have several threads.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -127,6 +129,7 @@ def _attack(craft: Craft, picture: Picture) -> tuple[Pixels, dict[str, Any]]:
         )
         # Scores end by themselves; labels would go on to lessen the distance inside the ball.
         limits = {"budget": settings.steps // settings.looks, "stop": known.view == "labels"}
+        limits["confirm"] = CONFIRM // settings.looks if defence.random else 0
     else:
         model = aware.defended(
             craft.source.network,
@@ -143,6 +146,9 @@ def _attack(craft: Craft, picture: Picture) -> tuple[Pixels, dict[str, Any]]:
             example = attack.to_pixels(known.run(watched, images, labels, settings), clean, levels)
         except Done:
             example = nearest_in_ball(watched, clean, settings.strength or 0)
+    if limits and watched.least is not None and (example == clean).all():
+        # What did not succeed is handed back as it came; the most doubtful image serves the attacker better.
+        example = attack.to_pixels(watched.least, clean, levels)
     first = watched.first and watched.first * settings.looks
     return example[0], {"asked": watched.asked * settings.looks, "first": first}
 
