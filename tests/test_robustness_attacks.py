@@ -9,9 +9,11 @@ pytestmark = pytest.mark.workstation
 for library in ("art", "foolbox", "torch", "torchattacks"):
     pytest.importorskip(library, reason="needs the robustness extra")
 
+import torch  # noqa: E402
+
 from edge_mdda import image  # noqa: E402
 from tests import laboratory  # noqa: E402
-from tools.robustness import plan, work  # noqa: E402
+from tools.robustness import plan, queries, work  # noqa: E402
 from tools.robustness.attacks import ATTACKS, GROUPS, PAPER  # noqa: E402
 
 # Enough to be an attack on a small network, and quick.
@@ -153,3 +155,34 @@ def test_who_knows_the_seed_does_better_than_who_does_not(victim, pictures):
             [np.log(np.exp(row - row[label]).sum()) for row, label in zip(logits, true, strict=True)]
         )
     assert losses["seed-pgd:steps=10"] > losses["pgd:steps=10"]
+
+
+class Fickle(torch.nn.Module):
+    """Answers class 1 once, and then always class 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        return torch.tensor([[0.0, 1.0] if self.calls == 1 else [1.0, 0.0]]).repeat(len(images), 1)
+
+
+def test_one_lucky_look_is_no_success():
+    clean = torch.zeros(1, 3, 8, 8)
+    once = queries.Watched(Fickle(), clean, 0, None)
+    assert once(clean).argmax() == 1
+    assert once.first == 1
+    watched = queries.Watched(Fickle(), clean, 0, None, confirm=8)
+    assert watched(clean).argmax() == 0
+    assert (watched.first, watched.asked) == (None, 9)
+    assert watched.margin == pytest.approx(7 / 9)
+
+
+@pytest.mark.parametrize(
+    "name", ["apgd:steps=1", "bpda-apgd:steps=1:looks=2", "square:steps=3", "autoattack-rand:steps=1"]
+)
+def test_an_attack_without_success_keeps_its_most_damaging_image(name, victim, pictures):
+    outcome = work.do(plan.Job(crafted(name, victim, radius=1), pictures[0], None, ()))
+    assert outcome.facts["linf"] == 1
