@@ -39,6 +39,7 @@ def pictures(victim):
 def crafted(name, victim, radius=8, defence="none"):
     attack = ATTACKS[name.partition(":")[0]]
     known = defence if attack.view in ("network", "scores", "labels") else "edge:blocks=1"
+    known = "edge-auto:blocks=1" if attack.view == "alarm" else known
     return plan.crafts([name], [victim], [victim], [known], [radius])[0]
 
 

@@ -27,12 +27,14 @@ from tools.robustness import hard_label
 
 #: What an attack is run against: the network alone; the network behind a defence, with a way back through it (see
 #: `tools.robustness.aware`); or nothing but the answers of a victim behind a defence (`tools.robustness.queries`).
-View = Literal["network", "identity", "surrogate", "seed", "scores", "labels"]
+View = Literal["network", "identity", "surrogate", "seed", "alarm", "scores", "labels"]
 #: Length of a step relative to the radius and the number of steps: far enough to cross the ball and come back (Madry
 #: et al., ICLR 2018, section 5, "2.5 ε / steps").
 REACH = 2.5
 #: AutoAttack's authors give its gradients 100 steps and its Square 5000 queries; fewer steps get fewer queries.
 QUERIES_A_STEP = 50
+#: Of attackers who know the defence.
+AWARE_VIEWS: tuple[View, ...] = ("identity", "surrogate", "seed", "alarm")
 #: Looks in a step of AutoAttack's version for random defences.
 RAND_LOOKS = 20
 
@@ -111,6 +113,7 @@ KNOWS: Mapping[View, str] = {
     "identity": "the network and the defence, not its noise; takes the defence for the identity on the way back (BPDA)",
     "surrogate": "the network and the defence, not its noise; differentiates through the defence",
     "seed": "the network, the defence and the seed of its noise; differentiates through the defence",
+    "alarm": "the network, the defence and its alarm, not its noise; misleads both views alike (BPDA)",
     "scores": "nothing; sees the scores of all classes for each image it sends through the defence",
     "labels": "nothing; sees the answered class for each image it sends through the defence",
 }
@@ -271,6 +274,7 @@ ATTACKS: Mapping[str, Attack] = {
     "bpda-apgd": Attack("torchattacks", "half of its AutoAttack", _apgd, "identity", steps=AWARE_STEPS, looks=20),
     "surrogate-pgd": Attack("foolbox", _HERE, _pgd, "surrogate", steps=AWARE_STEPS, looks=20),
     "seed-pgd": Attack("foolbox", _HERE, _pgd, "seed"),
+    "alarm-pgd": Attack("foolbox", _HERE, _pgd, "alarm", steps=AWARE_STEPS, looks=20),
     # It averages over 20 looks itself.
     "autoattack-rand": Attack("torchattacks", "as autoattack", _autoattack_rand, "identity", steps=AWARE_STEPS),
     "square": Attack("torchattacks", "foolbox has none, ART's asks one query at a time", _square, "scores", steps=1000),
@@ -299,7 +303,7 @@ PAPER = ("fgsm", "bim", "cw", "pgd", "di-fgsm", "autoattack")
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "paper": PAPER,
     "table-3": ("bim", "pgd", "di-fgsm", "autoattack"),
-    "aware": tuple(name for name, attack in ATTACKS.items() if attack.view in ("identity", "surrogate", "seed")),
+    "aware": tuple(name for name, attack in ATTACKS.items() if attack.view in AWARE_VIEWS),
     "black-box": tuple(name for name, attack in ATTACKS.items() if attack.view in ("scores", "labels")),
     "physical": ("low-frequency", "spatial", "patch"),
 }

@@ -2,7 +2,8 @@
 
 The views "identity" and "surrogate" are the two ways back of `tools.robustness.purification`, and average the logits
 over several draws of the noise (expectation over transformation: Athalye et al., "Synthesizing Robust Adversarial
-Examples", ICML 2018). "seed" knows the draw, and goes back through the surrogate.
+Examples", ICML 2018). "seed" knows the draw, and goes back through the surrogate. "alarm" faces `--purify auto`, whose
+alarm compares the two verdicts: it misleads both at once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,17 @@ class Looks(nn.Module):
         return logits.unflatten(0, (len(images), self.looks)).mean(1)
 
 
+class Alike(nn.Module):
+    """The mean of the logits of an image as it came and purified: what misleads both leaves an alarm silent."""
+
+    def __init__(self, purification: nn.Module, network: nn.Module):
+        super().__init__()
+        self.purification, self.network = purification, network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (self.network(images) + self.network(self.purification(images))) / 2
+
+
 def defended(network: nn.Module, defence: Defence, view: View, *, looks: int, seed: int, known_seed: int) -> nn.Module:
     """The network behind MDDA as an attacker with this view of it differentiates through it.
 
@@ -45,7 +57,10 @@ def defended(network: nn.Module, defence: Defence, view: View, *, looks: int, se
         raise ValueError(f"expected MDDA to attack with knowledge of it, got {defence.name}")
     if view == "seed":
         return nn.Sequential(Purification(parameters, "surrogate", seed=known_seed), network)
+    if view == "alarm":
+        purification = Purification(parameters, "identity", random=np.random.default_rng(seed))
+        return Looks(Alike(purification, network), looks)
     if view not in ("identity", "surrogate"):
-        raise ValueError(f"expected the view identity, surrogate or seed, got {view}")
+        raise ValueError(f"expected the view identity, surrogate, seed or alarm, got {view}")
     purification = Purification(parameters, view, random=np.random.default_rng(seed))
     return Looks(nn.Sequential(purification, network), looks)

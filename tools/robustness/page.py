@@ -242,6 +242,7 @@ def write(cells: Sequence[Cell], references: Sequence[str], paper: dict[str, Any
             (f"The attacker knows {attacks.KNOWS['identity']}", others(own, ["identity"])),
             (f"The attacker knows {attacks.KNOWS['surrogate']}", others(own, ["surrogate"])),
             (f"The attacker knows {attacks.KNOWS['seed']}", others(own, ["seed"])),
+            (f"The attacker knows {attacks.KNOWS['alarm']}", others(own, ["alarm"])),
             (f"The attacker knows {attacks.KNOWS['scores']}", others(own, ["scores"])),
             (f"The attacker knows {attacks.KNOWS['labels']}", others(own, ["labels"])),
             (f"Further attacks; the attacker knows {attacks.KNOWS['network']}", others(own, ["network"])),

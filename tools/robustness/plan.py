@@ -194,14 +194,15 @@ def _library(
     if attack.view in ("scores", "labels"):
         pairs = [(victim, defence) for victim in victims for defence in known if defences.read(defence).serves(victim)]
     else:
-        pairs = [(source, defence) for source in sources for defence in known if _mdda(defence)]
+        auto = attack.view == "alarm"
+        pairs = [(source, defence) for source in sources for defence in known if _mdda(defence, auto)]
     return [Craft(name, each, source, defence) for source, defence in pairs for each in settings]
 
 
-def _mdda(name: str) -> bool:
-    """Whether a defence is MDDA that always purifies, which the aware attackers know."""
+def _mdda(name: str, auto: bool) -> bool:
+    """Whether a defence is MDDA, which the aware attackers know: with an alarm, or one that always purifies."""
     defence = defences.read(name)
-    return defence.parameters is not None and not defence.auto and not defence.settings["apart"]
+    return defence.parameters is not None and defence.auto == auto and not defence.settings["apart"]
 
 
 def _changed(settings: Settings, changes: str) -> Settings:

@@ -23,8 +23,6 @@ from tools.robustness.table import PageFile, References, StoreFolder, open_store
 Kind = Literal["stopped", "stopped in part", "not stopped", "nobody attacks"]
 #: Parts of the accuracy on clean images behind the same defence that are left under the attack.
 STOPPED, NOT_STOPPED = 0.9, 0.5
-#: The views of attackers who know the defence.
-AWARE: tuple[attacks.View, ...] = ("identity", "surrogate", "seed")
 #: No attack: random changes of the same size.
 NOISE = "noise"
 #: A factor in queries from which on an attack counts as slowed.
@@ -123,9 +121,14 @@ def _both(cell: Cell) -> str:
     return f"{page.estimate(measured)} % (balanced {page.estimate(measured, 'balanced_accuracy')} %)"
 
 
+def _aware(cell: Cell) -> bool:
+    """Whether the attacker knows the purification, and not the alarm."""
+    return cell.view in attacks.AWARE_VIEWS and cell.view != "alarm"
+
+
 def knowledge(cell: Cell) -> str:
     """What the attacker knows; behind an alarm, of the alarm too."""
-    hidden = cell.view in AWARE and cell.defence.endswith(defences.AUTO)
+    hidden = _aware(cell) and cell.defence.endswith(defences.AUTO)
     return f"{cell.knows}; not the alarm" if hidden else cell.knows
 
 
@@ -197,17 +200,23 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
         own = [cell for cell in behind if cell.attack in attacks.ATTACKS and cell.attack != NOISE]
         if untouched is None or not own:
             continue
-        aware = "who knows the purification, not the alarm" if defence.endswith(defences.AUTO) else "who knows it"
-        groups: dict[str, list[Cell]] = {"who does not know the defence": [], aware: [], "who only asks": []}
+        unaware, blind, aware, asks = (
+            "who does not know the defence",
+            "who knows the purification, not the alarm",
+            "who knows it",
+            "who only asks",
+        )
+        groups: dict[str, list[Cell]] = {who: [] for who in (unaware, blind, aware, asks)}
+        who = {"network": unaware, "scores": asks, "labels": asks}
         for cell in own:
-            who = {"network": "who does not know the defence", "scores": "who only asks", "labels": "who only asks"}
-            groups[who.get(cell.view, aware)].append(cell)
+            known = blind if defence.endswith(defences.AUTO) and _aware(cell) else aware
+            groups[who.get(cell.view, known)].append(cell)
         parts = []
-        for who, members in groups.items():
+        for whom, members in groups.items():
             kinds = [sort(cell, untouched)[0] for cell in members]
             counts = [f"{kinds.count(kind)} {kind}" for kind in ("stopped", "stopped in part", "not stopped")]
             if kinds:
-                parts.append(f"of {len(kinds)} attacks, each radius counted, of one {who} " + ", ".join(counts))
+                parts.append(f"of {len(kinds)} attacks, each radius counted, of one {whom} " + ", ".join(counts))
         lines.append(f"- **{defence}**: " + "; ".join(parts) + ".")
     return "\n".join(lines)
 
@@ -218,7 +227,7 @@ def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: 
     own = page.split_cells(cells, split)
     rows = [cell for cell in own if cell.victim == victim or cell.attack == CLEAN]
     ranked = [f"- {text}" for text in ranking([cell for cell in own if cell.victim == victim], split)]
-    knowing = page.others([cell for cell in own if cell.defence != "none"], AWARE)
+    knowing = page.others([cell for cell in own if cell.defence != "none"], attacks.AWARE_VIEWS)
     if knowing:
         knowing = f"Accuracy in % under an attacker who knows the defence:\n\n{knowing}"
     parts = [page.kept(rows, references, split), "\n".join(ranked), summary(own, victim, split), knowing]
