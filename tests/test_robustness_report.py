@@ -16,7 +16,7 @@ for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattack
 import typer  # noqa: E402
 
 from tools import dataset  # noqa: E402
-from tools.robustness import attacks, figures, page, results, run, table, verdict  # noqa: E402
+from tools.robustness import attacks, figures, page, ranking, results, run, table, targets, verdict  # noqa: E402
 from tools.robustness.plan import CLEAN  # noqa: E402
 from tools.robustness.results import Cell  # noqa: E402
 from tools.robustness.store import Answer, Store  # noqa: E402
@@ -176,6 +176,18 @@ class TestVerdict:
         assert verdict.knowledge(cell("bpda-pgd", 0, defence="edge-auto")).endswith("; not the alarm")
         assert not verdict.knowledge(cell("bpda-pgd", 0, defence="edge")).endswith("alarm")
 
+    def test_twice_the_steps_are_asked_for(self):
+        one, two = (cell("bpda-pgd", part, defence="edge", steps=steps) for part, steps in ((0.5, 20), (0.4, 40)))
+        assert "twice the steps were not run" in verdict.convergence([one], one)
+        assert "change the accuracy by -10.0 points (" in verdict.convergence([one, two], one)
+        assert verdict.convergence([one, two], two) is None
+        assert verdict.convergence([one], cell("pgd", 0.5, defence="edge")) is None
+
+    def test_gradients_that_mislead_are_told(self):
+        unaware, aware = cell("pgd", 0.2, defence="edge"), cell("bpda-pgd", 0.7, defence="edge")
+        assert "does better with pgd, by 50.0 points" in verdict.misled([unaware, aware], aware)
+        assert verdict.misled([cell("pgd", 0.7, defence="edge"), aware], aware) is None
+
     def test_no_attack_is_left_out(self):
         known = [cell("bpda-pgd", 0.02, defence="edge", first=40), cell("square", 0.5, defence="edge", first=9)]
         text = verdict.write([*CELLS, *known])
@@ -192,18 +204,31 @@ class TestVerdict:
         assert "28 of 30 stay right" in text
 
     def test_a_better_defence_is_named(self):
-        (text,) = verdict.ranking(CELLS, "test")
+        (text,) = ranking.write(CELLS, "test")
         assert "the best MDDA is edge, 70.0 % in 4.0 ms. No other defence is more accurate." in text
         assert "Each of the others is slower" in text
         better = [*CELLS, *paper_cells("jpeg", 0.9)]
-        assert "More accurate: jpeg (90.0 % in 2.0 ms)" in verdict.ranking(better, "test")[0]
-        (text,) = verdict.ranking([*CELLS, *paper_cells("jpeg", 0.5)], "test")
+        assert "More accurate: jpeg (90.0 % in 2.0 ms)" in ranking.write(better, "test")[0]
+        (text,) = ranking.write([*CELLS, *paper_cells("jpeg", 0.5)], "test")
         assert (
             "Less accurate and quicker: jpeg (50.0 % in 2.0 ms). Ahead of MDDA in accuracy per millisecond: jpeg."
             in text
         )
         close = [cell(each.attack, 0.68, defence="jpeg") for each in paper_cells("none", 0)]
-        assert "Not told apart from jpeg: +2.5 points (" in verdict.ranking([*CELLS, *close], "test")[0]
+        assert "Not told apart from jpeg: +2.5 points (" in ranking.write([*CELLS, *close], "test")[0]
+
+
+def test_what_was_reached_stands_beside_what_was_aimed_at():
+    own = [cell(name, 0.7, defence="edge", victim="int8", strength=4) for name in targets.LINF]
+    own += [cell("bpda-pgd", 0.4, defence="edge", victim="int8"), cell("seed-pgd", 0.3, defence="edge", victim="int8")]
+    text = targets.write([*own, cell(CLEAN, 0.8)], ["resnet50"], "test")
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    assert rows["five attacks in L∞, 4/255, % kept"].startswith(
+        "| five attacks in L∞, 4/255, % kept | 90 | 97 | – | – | 87.5"
+    )
+    assert rows["five attacks in L∞, 8/255, % kept"].endswith("| 84 | 93 | – | – | – |")
+    assert "30.0 (18–45), seed-pgd, 40 images" in rows["int8, known defence, 4/255, accuracy in %"]
+    assert targets.write([cell(CLEAN, 0.8)], ["resnet50"], "test") == ""
 
 
 @pytest.fixture

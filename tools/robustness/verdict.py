@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from tools import atomic, readme
-from tools.robustness import attacks, defences, page, results
+from tools.robustness import attacks, defences, page, ranking, results, targets
 from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell
 from tools.robustness.table import PageFile, References, StoreFolder, open_store
@@ -77,6 +77,33 @@ def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
     return f"{word}: the median image fell after {after:.0f} queries and not {before:.0f}, a factor of {factor:.1f}"
 
 
+def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
+    """Whether twice the steps change anything, for who knows the defence; None where the steps are the doubled ones."""
+    same = {
+        name: getattr(cell, name) for name in ("split", "source", "victim", "attack", "strength", "looks", "defence")
+    }
+    if cell.view not in attacks.AWARE_VIEWS or results.pick(cells, steps=cell.steps // 2, **same):
+        return None
+    more = next(iter(results.pick(cells, steps=2 * cell.steps, **same)), None)
+    change = None if more is None else results.lead([more], [cell])
+    if change is None:
+        return "twice the steps were not run, so it is not shown that these are enough"
+    low, high = (100 * each for each in change[1])
+    return f"twice the steps change the accuracy by {100 * change[0]:+.1f} points ({low:+.0f} to {high:+.0f})"
+
+
+def misled(cells: Sequence[Cell], cell: Cell) -> str | None:
+    """A warning where one who knows the defence does worse than one who does not: gradients that mislead."""
+    same = {name: getattr(cell, name) for name in ("split", "source", "victim", "strength", "defence")}
+    unaware = next(iter(results.pick(cells, attack="pgd", steps=attacks.ATTACKS["pgd"].steps, **same)), None)
+    worse = results.lead([cell], [unaware]) if unaware and cell.view in attacks.AWARE_VIEWS else None
+    if worse is None or worse[1][0] <= 0:
+        return None
+    return (
+        f"who does not know the defence does better with pgd, by {100 * worse[0]:.1f} points: these gradients mislead"
+    )
+
+
 def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
     """One attack's sentence."""
     where = "" if cell.source in (None, cell.victim) else f" crafted on {cell.source}"
@@ -90,8 +117,8 @@ def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
         f"accuracy {page.estimate(cell.measured)} %, balanced {page.estimate(cell.measured, 'balanced_accuracy')} %",
         f"{len(cell.images)} images",
     ]
-    slow = slowed(cells, cell)
-    return ", ".join(parts) + (f"; {slow}" if slow else "") + "."
+    remarks = [slowed(cells, cell), convergence(cells, cell), misled(cells, cell)]
+    return "; ".join([", ".join(parts), *filter(None, remarks)]) + "."
 
 
 def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
@@ -132,63 +159,6 @@ def knowledge(cell: Cell) -> str:
     return f"{cell.knows}; not the alarm" if hidden else cell.knows
 
 
-def ranking(cells: Sequence[Cell], split: str) -> list[str]:
-    """Whether MDDA is ahead of every other defence under the paper's attacks, in accuracy and for its time.
-
-    Nothing is said of a radius before all of the paper's attacks in L∞ were run there.
-    """
-    found = []
-    in_ball = {name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball}
-    own = [c for c in results.pick(cells, split=split) if results.of_paper(c) and c.attack in in_ball]
-    for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in own):
-        group = results.pick(own, source=source, victim=victim, strength=radius)
-        if not in_ball <= {cell.attack for cell in group}:
-            continue
-        scores: dict[str, tuple[float, float]] = {}
-        for defence in dict.fromkeys(cell.defence for cell in group):
-            behind = results.pick(group, defence=defence)
-            mean = results.mean_accuracy(behind)
-            if mean is not None and ":" not in defence:
-                scores[defence] = mean["accuracy"], page.milliseconds(behind)
-        ours = {name: score for name, score in scores.items() if defences.is_mdda(name)}
-        others = {name: score for name, score in scores.items() if name not in ours and name != "none"}
-        if not ours or not others:
-            continue
-        best = max(ours, key=lambda name: ours[name][0])
-        title = f"{victim}, attacked through {source}, {radius}/255: "
-        text = title + f"the best MDDA is {best}, {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
-        ahead = {name: score for name, score in others.items() if score[0] > ours[best][0]}
-        text += _compared("more accurate", ahead) or "No other defence is more accurate. "
-        for name in others:
-            found_lead = results.lead(results.pick(group, defence=best), results.pick(group, defence=name))
-            if name not in ahead and found_lead is not None and found_lead[1][0] <= 0:
-                low, high = (100 * each for each in found_lead[1])
-                text += f"Not told apart from {name}: {100 * found_lead[0]:+.1f} points ({low:+.0f} to {high:+.0f}). "
-        # Of two defences one is ahead for its time when it is at least as accurate and not slower.
-        beaten = {
-            name: score
-            for name, score in others.items()
-            if not any(mine[0] >= score[0] and mine[1] <= score[1] for mine in ours.values())
-        }
-        rest = {name: score for name, score in beaten.items() if name not in ahead}
-        text += _compared("less accurate and quicker", rest) or (
-            "Each of the others is slower than an MDDA that is at least as accurate. " if not beaten else ""
-        )
-        most = max(part / time for part, time in ours.values())
-        denser = [name for name, (part, time) in others.items() if part / time > most]
-        if denser:
-            text += f"Ahead of MDDA in accuracy per millisecond: {', '.join(denser)}."
-        found.append(text.strip())
-    return found
-
-
-def _compared(how: str, scores: dict[str, tuple[float, float]]) -> str:
-    if not scores:
-        return ""
-    listed = ", ".join(f"{name} ({100 * part:.1f} % in {time:.1f} ms)" for name, (part, time) in scores.items())
-    return f"{how[0].upper()}{how[1:]}: {listed}. "
-
-
 def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
     """One sentence for each MDDA before a victim: how many attacks it stops, in part or not at all."""
     lines = []
@@ -222,15 +192,18 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
 
 
 def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: str) -> str:
-    """What the project's README says of one victim: accuracy kept, MDDA among the others, the counts; and of every
-    victim under an attacker who knows the defence."""
+    """What the project's README says of one victim: accuracy kept, targets, MDDA among the others, the counts; and of
+    every victim under an attacker who knows the defence."""
     own = page.split_cells(cells, split)
     rows = [cell for cell in own if cell.victim == victim or cell.attack == CLEAN]
-    ranked = [f"- {text}" for text in ranking([cell for cell in own if cell.victim == victim], split)]
+    ranked = [f"- {text}" for text in ranking.write([cell for cell in own if cell.victim == victim], split)]
     knowing = page.others([cell for cell in own if cell.defence != "none"], attacks.AWARE_VIEWS)
     if knowing:
         knowing = f"Accuracy in % under an attacker who knows the defence:\n\n{knowing}"
-    parts = [page.kept(rows, references, split), "\n".join(ranked), summary(own, victim, split), knowing]
+    reached = targets.write(own, references, split) if victim == targets.VICTIM else ""
+    if reached:
+        reached = f"What this project set out to reach, and did:\n\n{reached}"
+    parts = [page.kept(rows, references, split), reached, "\n".join(ranked), summary(own, victim, split), knowing]
     return "\n\n".join(filter(None, parts))
 
 
@@ -239,7 +212,7 @@ def write(cells: Sequence[Cell]) -> str:
     parts = [RULES]
     for split in dict.fromkeys(cell.split for cell in cells):
         own = page.split_cells(cells, split)
-        parts += [f"- {text}" for text in ranking(own, split)]
+        parts += [f"- {text}" for text in ranking.write(own, split)]
         for victim in dict.fromkeys(cell.victim for cell in own):
             names = dict.fromkeys(cell.defence for cell in own if cell.victim == victim)
             found = [of(own, victim, name, split) for name in names if name != "none"]

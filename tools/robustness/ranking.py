@@ -1,0 +1,65 @@
+"""Whether MDDA is ahead of the other defences under the paper's attacks, in accuracy and for its time, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tools.robustness import attacks, defences, page, results
+from tools.robustness.results import Cell
+
+
+def write(cells: Sequence[Cell], split: str) -> list[str]:
+    """Whether MDDA is ahead of every other defence under the paper's attacks, in accuracy and for its time.
+
+    Nothing is said of a radius before all of the paper's attacks in L∞ were run there.
+    """
+    found = []
+    in_ball = {name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball}
+    own = [c for c in results.pick(cells, split=split) if results.of_paper(c) and c.attack in in_ball]
+    for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in own):
+        group = results.pick(own, source=source, victim=victim, strength=radius)
+        if not in_ball <= {cell.attack for cell in group}:
+            continue
+        scores: dict[str, tuple[float, float]] = {}
+        for defence in dict.fromkeys(cell.defence for cell in group):
+            behind = results.pick(group, defence=defence)
+            mean = results.mean_accuracy(behind)
+            if mean is not None and ":" not in defence:
+                scores[defence] = mean["accuracy"], page.milliseconds(behind)
+        ours = {name: score for name, score in scores.items() if defences.is_mdda(name)}
+        others = {name: score for name, score in scores.items() if name not in ours and name != "none"}
+        if not ours or not others:
+            continue
+        best = max(ours, key=lambda name: ours[name][0])
+        title = f"{victim}, attacked through {source}, {radius}/255: "
+        text = title + f"the best MDDA is {best}, {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
+        ahead = {name: score for name, score in others.items() if score[0] > ours[best][0]}
+        text += _compared("more accurate", ahead) or "No other defence is more accurate. "
+        for name in others:
+            found_lead = results.lead(results.pick(group, defence=best), results.pick(group, defence=name))
+            if name not in ahead and found_lead is not None and found_lead[1][0] <= 0:
+                low, high = (100 * each for each in found_lead[1])
+                text += f"Not told apart from {name}: {100 * found_lead[0]:+.1f} points ({low:+.0f} to {high:+.0f}). "
+        # Of two defences one is ahead for its time when it is at least as accurate and not slower.
+        beaten = {
+            name: score
+            for name, score in others.items()
+            if not any(mine[0] >= score[0] and mine[1] <= score[1] for mine in ours.values())
+        }
+        rest = {name: score for name, score in beaten.items() if name not in ahead}
+        text += _compared("less accurate and quicker", rest) or (
+            "Each of the others is slower than an MDDA that is at least as accurate. " if not beaten else ""
+        )
+        most = max(part / time for part, time in ours.values())
+        denser = [name for name, (part, time) in others.items() if part / time > most]
+        if denser:
+            text += f"Ahead of MDDA in accuracy per millisecond: {', '.join(denser)}."
+        found.append(text.strip())
+    return found
+
+
+def _compared(how: str, scores: dict[str, tuple[float, float]]) -> str:
+    if not scores:
+        return ""
+    listed = ", ".join(f"{name} ({100 * part:.1f} % in {time:.1f} ms)" for name, (part, time) in scores.items())
+    return f"{how[0].upper()}{how[1:]}: {listed}. "
