@@ -81,6 +81,13 @@ def comma_separated(found: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
+def as_json(found: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
+    """Cells as JSON, a line each."""
+    head = json.dumps({"schema": SCHEMA, "references": references})[:-1]
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in found)
+    return f'{head}, "cells": [\n{lines}\n]}}\n'
+
+
 def open_store(folder: Path) -> tuple[Store, list[Cell]]:
     """A store that has been run; BadParameter when there is nothing in it."""
     if not folder.is_dir():
@@ -113,8 +120,7 @@ def main(
     found = rows(cells, references)
     atomic.write(out / "table.md", text)
     atomic.write(out / "cells.csv", comma_separated(found))
-    record = {"schema": SCHEMA, "references": references, "cells": found}
-    atomic.write(out / "cells.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    atomic.write(out / "cells.json", as_json(found, references))
     if page_file is not None:
         filled = readme.fill(page_file.read_text(), "tables", text)
         atomic.write(page_file, readme.fill(filled, "runs", page.runs(store)))
