@@ -167,7 +167,8 @@ def kept(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
                 texts.append(estimate(results.kept(chosen, reference) if whole else None, "kept"))
                 if radius == VERIFIED_AT:
                     balanced.append(_balanced(chosen) if whole else "–")
-            lines.append([f"{victim}, through {source}, {defence}", *texts, *balanced])
+            if any(text != "–" for text in texts[1:]):  # or not all of the paper's attacks were run at any radius
+                lines.append([f"{victim}, through {source}, {defence}", *texts, *balanced])
     header = ("% kept", "clean", "six attacks, 2/255", *(f"five L∞, {radius}/255" for radius in (2, 4, 8)))
     header = (*header, "balanced accuracy, %: clean", f"five L∞, {VERIFIED_AT}/255")
     of = f"Of the {100 * reference.right.mean():.1f} % that {reference.victim} has without attack or defence"
@@ -185,7 +186,7 @@ def _commonest(cells: Sequence[Cell], reference: Cell, columns: Sequence[tuple[i
     texts = []
     for radius, names in ((None, (CLEAN,)), *columns):
         chosen = [c for c in cells if c.attack in names and c.strength in (radius, None)]
-        images = results.common([*chosen, reference])
+        images = sorted({image for cell in chosen for image in cell.images} & set(reference.images))
         labels = np.array(
             [label for image, label in zip(reference.images, reference.labels, strict=True) if image in images]
         )
