@@ -14,7 +14,6 @@ from edge_mdda import kernel_cache
 from tests.program import CHECKOUT
 
 SCRIPT = """
-import sys
 import numpy as np
 from edge_mdda import kernel_cache, purify
 print(int(purify(np.full((32, 32, 3), 128, np.uint8), seed=1).sum()), kernel_cache.folder())

@@ -219,7 +219,7 @@ class TestVerdict:
 
 
 def test_what_was_reached_stands_beside_what_was_aimed_at():
-    own = [cell(name, 0.7, defence="edge", victim="int8", strength=4) for name in targets.LINF]
+    own = [cell(name, 0.7, defence="edge", victim="int8", strength=4) for name in attacks.PAPER_LINF]
     own += [cell("bpda-pgd", 0.4, defence="edge", victim="int8"), cell("seed-pgd", 0.3, defence="edge", victim="int8")]
     text = targets.write([*own, cell(CLEAN, 0.8)], ["resnet50"], "test")
     rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}

@@ -165,18 +165,12 @@ def _drawn_seed() -> int:
     return int(torch.randint(2**31, ()))
 
 
-def _most_lossy(
+def _apgd(
     model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings, **options: Any
 ) -> torch.Tensor:
     """APGD's image of the greatest loss; as an attack it would hand back the clean one where none was misread."""
-    descent = torchattacks.APGD(
-        model, eps=settings.radius, steps=settings.steps, seed=_drawn_seed(), n_restarts=1, **options
-    )
+    descent = torchattacks.APGD(model, eps=settings.radius, steps=settings.steps, seed=_drawn_seed(), **options)
     return descent.perturb(images, labels, best_loss=True)[1]
-
-
-def _apgd(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings) -> torch.Tensor:
-    return _most_lossy(model, images, labels, settings)
 
 
 def _autoattack_rand(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings) -> torch.Tensor:
@@ -185,13 +179,14 @@ def _autoattack_rand(model: nn.Module, images: torch.Tensor, labels: torch.Tenso
     The library would keep what one look of noise misreads. Of the two images this takes the one that is misread more
     surely in the mean of fresh looks.
     """
-    found = [_most_lossy(model, images, labels, settings, eot_iter=RAND_LOOKS, loss=loss) for loss in ("ce", "dlr")]
+    found = [_apgd(model, images, labels, settings, eot_iter=RAND_LOOKS, loss=loss) for loss in ("ce", "dlr")]
     with torch.no_grad():
         means = torch.stack([model(each.expand(RAND_LOOKS, -1, -1, -1)).mean(0) for each in found])
     return found[int(functional.cross_entropy(means, labels.expand(2), reduction="none").argmax())]
 
 
-def _whole_autoattack(model: nn.Module, settings: Settings) -> Any:
+@_torchattacks
+def _autoattack(model: nn.Module, settings: Settings) -> Any:
     whole = torchattacks.AutoAttack(model, eps=settings.radius, n_classes=len(dataset.CLASSES), seed=_drawn_seed())
     for part in whole._autoattack.attacks:
         if isinstance(part, torchattacks.Square):
@@ -199,9 +194,6 @@ def _whole_autoattack(model: nn.Module, settings: Settings) -> Any:
         else:
             part.steps = settings.steps
     return whole
-
-
-_autoattack = _torchattacks(_whole_autoattack)
 
 
 class _LowFrequencies(nn.Module):
@@ -300,6 +292,7 @@ ATTACKS: Mapping[str, Attack] = {
 }
 
 PAPER = ("fgsm", "bim", "cw", "pgd", "di-fgsm", "autoattack")
+PAPER_LINF = tuple(name for name in PAPER if ATTACKS[name].in_ball)
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "paper": PAPER,
     "table-3": ("bim", "pgd", "di-fgsm", "autoattack"),

@@ -57,10 +57,8 @@ def defended(network: nn.Module, defence: Defence, view: View, *, looks: int, se
         raise ValueError(f"expected MDDA to attack with knowledge of it, got {defence.name}")
     if view == "seed":
         return nn.Sequential(Purification(parameters, "surrogate", seed=known_seed), network)
-    if view == "alarm":
-        purification = Purification(parameters, "identity", random=np.random.default_rng(seed))
-        return Looks(Alike(purification, network), looks)
-    if view not in ("identity", "surrogate"):
+    if view not in ("identity", "surrogate", "alarm"):
         raise ValueError(f"expected the view identity, surrogate, seed or alarm, got {view}")
-    purification = Purification(parameters, view, random=np.random.default_rng(seed))
-    return Looks(nn.Sequential(purification, network), looks)
+    back = "surrogate" if view == "surrogate" else "identity"
+    purification = Purification(parameters, back, random=np.random.default_rng(seed))
+    return Looks(Alike(purification, network) if view == "alarm" else nn.Sequential(purification, network), looks)

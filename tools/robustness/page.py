@@ -149,8 +149,7 @@ def kept(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
     reference = best_reference(cells, references, split)
     if reference is None:
         return ""
-    linf = [name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball]
-    columns = [(2, attacks.PAPER), *((radius, linf) for radius in (2, 4, 8))]
+    columns = [(2, attacks.PAPER), *((radius, attacks.PAPER_LINF) for radius in (2, 4, 8))]
     lines = [_commonest(cells, reference, columns)]
     pairs = [(cell.source, cell.victim) for cell in cells if results.of_paper(cell)]
     for source, victim in dict.fromkeys(pairs):

@@ -14,11 +14,10 @@ def write(cells: Sequence[Cell], split: str) -> list[str]:
     Nothing is said of a radius before all of the paper's attacks in L∞ were run there.
     """
     found = []
-    in_ball = {name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball}
-    own = [c for c in results.pick(cells, split=split) if results.of_paper(c) and c.attack in in_ball]
+    own = [c for c in results.pick(cells, split=split) if results.of_paper(c) and c.attack in attacks.PAPER_LINF]
     for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in own):
         group = results.pick(own, source=source, victim=victim, strength=radius)
-        if not in_ball <= {cell.attack for cell in group}:
+        if not {*attacks.PAPER_LINF} <= {cell.attack for cell in group}:
             continue
         scores: dict[str, tuple[float, float]] = {}
         for defence in dict.fromkeys(cell.defence for cell in group):

@@ -122,6 +122,12 @@ def pick(cells: Iterable[Cell], **wanted: Any) -> list[Cell]:
     return [cell for cell in cells if all(getattr(cell, name) == value for name, value in wanted.items())]
 
 
+def alike(cells: Iterable[Cell], cell: Cell, **changed: Any) -> Cell | None:
+    """The cell that is as another one but for some attributes; None where that was not run."""
+    names = ("split", "source", "victim", "defence", "attack", "strength", "steps", "looks")
+    return next(iter(pick(cells, **{name: getattr(cell, name) for name in names} | changed)), None)
+
+
 def clean(cells: Iterable[Cell], victim: str, defence: str, split: str) -> Cell | None:
     """The unattacked images of a victim behind a defence."""
     return next(iter(pick(cells, attack=CLEAN, victim=victim, defence=defence, split=split)), None)

@@ -12,12 +12,11 @@ from tools.robustness.results import Cell
 
 #: The victim, attacked through its float parent, and the model trained with attacked images, as --model names them.
 VICTIM, ATTACK_AWARE = "int8", "aware"
-LINF = tuple(name for name in attacks.PAPER if attacks.ATTACKS[name].in_ball)
 #: What is averaged, at which radius; floor and aim, % kept of the best undefended, plainly trained model.
 UNAWARE: tuple[tuple[str, tuple[str, ...], int | None, int, int], ...] = (
     ("six attacks, 2/255", attacks.PAPER, 2, 92, 98),
-    ("five attacks in L∞, 4/255", LINF, 4, 90, 97),
-    ("five attacks in L∞, 8/255", LINF, 8, 84, 93),
+    ("five attacks in L∞, 4/255", attacks.PAPER_LINF, 4, 90, 97),
+    ("five attacks in L∞, 8/255", attacks.PAPER_LINF, 8, 84, 93),
     ("clean images", (CLEAN,), None, 95, 99),
 )
 #: Radius, and the accuracy in % aimed at under the worst of the attacks of one who knows the defence.

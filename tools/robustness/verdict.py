@@ -51,8 +51,7 @@ def sort(cell: Cell, untouched: Cell) -> tuple[Kind, dict[str, Any] | None]:
 
 def undefended(cells: Sequence[Cell], cell: Cell) -> Cell | None:
     """The same attack where nothing defends."""
-    same = {name: getattr(cell, name) for name in ("split", "source", "victim", "attack", "strength", "steps", "looks")}
-    return next(iter(results.pick(cells, defence="none", **same)), None)
+    return results.alike(cells, cell, defence="none")
 
 
 def effort(cells: Sequence[Cell], cell: Cell) -> float:
@@ -79,12 +78,9 @@ def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
 
 def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
     """Whether twice the steps change anything, for who knows the defence; None where the steps are the doubled ones."""
-    same = {
-        name: getattr(cell, name) for name in ("split", "source", "victim", "attack", "strength", "looks", "defence")
-    }
-    if cell.view not in attacks.AWARE_VIEWS or results.pick(cells, steps=cell.steps // 2, **same):
+    if cell.view not in attacks.AWARE_VIEWS or results.alike(cells, cell, steps=cell.steps // 2):
         return None
-    more = next(iter(results.pick(cells, steps=2 * cell.steps, **same)), None)
+    more = results.alike(cells, cell, steps=2 * cell.steps)
     change = None if more is None else results.lead([more], [cell])
     if change is None:
         return "twice the steps were not run, so it is not shown that these are enough"
@@ -94,8 +90,8 @@ def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
 
 def misled(cells: Sequence[Cell], cell: Cell) -> str | None:
     """A warning where one who knows the defence does worse than one who does not: gradients that mislead."""
-    same = {name: getattr(cell, name) for name in ("split", "source", "victim", "strength", "defence")}
-    unaware = next(iter(results.pick(cells, attack="pgd", steps=attacks.ATTACKS["pgd"].steps, **same)), None)
+    pgd = attacks.ATTACKS["pgd"]
+    unaware = results.alike(cells, cell, attack="pgd", steps=pgd.steps, looks=pgd.looks)
     worse = results.lead([cell], [unaware]) if unaware and cell.view in attacks.AWARE_VIEWS else None
     if worse is None or worse[1][0] <= 0:
         return None
