@@ -1,10 +1,10 @@
 """Boards as they were recorded: the files and the answers of commands that readers of `edge_mdda.device` look at.
 
-A Raspberry Pi 4 (Debian 13; revision and clocks as in sbc-bench issue 136, names from bcm2711-rpi-4-b.dts); a
-Raspberry Pi 5 (Debian 12) and its power chip's answer, as people publish them with `vcgencmd pmic_read_adc`; a
+A Raspberry Pi 5 (Debian 12) and its power chip's answer, as people publish them with `vcgencmd pmic_read_adc`; a
 Raspberry Pi Zero 2 W (Debian 12, kernel 6.6) with an old supply; a Jetson Orin Nano Super developer kit, JetPack 6.2.1
 (Jetson Linux 36.4.7), its `nvpmodel -q` and `jetson_clocks --show`, with the INA3221 of tegra234-p3767.dtsi. Serial
-numbers and the like are left out.
+numbers and the like are left out. A Raspberry Pi 4 with Debian 13 is put together and not recorded: the revision of
+sbc-bench issue 136, the names of bcm2711-rpi-4-b.dts, its usual clocks.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ RASPBERRY_PI_4 = {
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "600000\n",
     "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_min_freq": "600000\n",
     "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "1800000\n",
-    # Raspberry Pi OS starts the kernel with cgroup_disable=memory.
+    # As where the kernel was started with cgroup_disable=memory.
     "sys/fs/cgroup/cgroup.controllers": "cpuset cpu io pids\n",
 }
 RASPBERRY_PI_ZERO_2_W = {

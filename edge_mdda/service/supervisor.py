@@ -159,7 +159,8 @@ class _Child:
 
         def receive() -> bytes:
             # A child that hangs in the kernel outlives its killing for a while, and so does its end of the pipe.
-            if not self._connection.poll(max(0.0, end + _PARTING - time.monotonic())):
+            if not self._connection.poll(max(0.0, end - time.monotonic())):
+                self._give_up()
                 raise EOFError
             return self._connection.recv_bytes(_MAX_PART)
 
@@ -174,10 +175,10 @@ class _Child:
 
     def ending(self, deadline: float) -> str:
         """How the child ended."""
-        self.process.join(_PARTING)  # its end of the pipe closes a little before it is gone
-        code = self.process.exitcode
         if self.timed_out:
             return f"none within {deadline:g} s"
+        self.process.join(_PARTING)  # its end of the pipe closes a little before it is gone
+        code = self.process.exitcode
         if code is None:
             return "no valid one"
         if code < 0:
