@@ -57,7 +57,8 @@ def profile_markdown(profile: dict[str, Any]) -> str:
         f"{call['wall_ms'] / 1000:.1f} s, {call['peak_mib']:.0f} MiB, with the kernel cache {call['cache']}"
         for call in profile["first_calls"]
     )
-    lines += ["", f"From the start of a process to its first answer, and the most memory it had: {calls}."]
+    if calls:
+        lines += ["", f"From the start of a process to its first answer, and the most memory it had: {calls}."]
     found = [condition["found"] for condition in profile["conditions"]]
     return "\n".join([*lines, *(["", f"While it ran: {'; '.join(found)}."] if found else [])])
 
