@@ -16,7 +16,7 @@ import torch  # noqa: E402
 from edge_mdda import EDGE, PAPER_LARGE, Purifier, model  # noqa: E402
 from tests import laboratory  # noqa: E402
 from tests.conftest import draw  # noqa: E402
-from tools.robustness import defences, networks  # noqa: E402
+from tools.robustness import defences, networks, plan  # noqa: E402
 from tools.robustness.victims import Victim  # noqa: E402
 
 PIXELS = np.rint(draw(64, 64) * 255).astype(np.uint8)
@@ -87,7 +87,17 @@ def test_an_unknown_defence_or_parameter_is_refused(name, message):
 def test_every_group_can_be_read(untrained):
     for names in defences.GROUPS.values():
         for name in names:
-            assert defences.read(name).name == name
+            assert defences.read(name).name in (name, name.partition(":")[0])
+
+
+def test_equal_defences_have_one_name():
+    """A sweep has a preset's own value in it: results are found by what a defence does, and reported by its name."""
+    swept = {defences.read(name).name for name in defences.GROUPS["sweep-sigma"] if name.startswith("edge:")}
+    assert "edge" in swept
+    assert f"edge:sigma={EDGE.sigma:g}" not in swept
+    assert defences.read("edge:blocks=3:sigma=0.10").name == "edge:sigma=0.1:blocks=3"
+    assert defences.read("edge-auto:scales=-1+0:own_scale=False").name == "edge-auto:scales=-1+0:own_scale=False"
+    assert defences.read("edge:weight=0:apart").name == "edge:weight=0:apart"
 
 
 def test_missing_weights_name_the_command_that_makes_them(tmp_path):
@@ -116,6 +126,18 @@ class TestAuto:
             assert seconds > 0
             answers.add(report.judgement.answer)
         assert answers == {"raw", "purified"}
+
+    def test_its_answers_are_found_by_what_the_alarm_goes_by(self, shipped, monkeypatch):
+        """A model calibrated anew has other answers with the same weights."""
+        question = plan.Question(shipped, "edge-auto", 0)
+        key = question.key
+        assert question.content["alarm"] == {
+            "temperature": shipped.temperature,
+            "most_divergence": shipped.calibration.of(EDGE).most_divergence,
+        }
+        monkeypatch.setattr(Victim, "temperature", 2.0)
+        assert plan.Question(shipped, "edge-auto", 0).key != key
+        assert "alarm" not in plan.Question(shipped, "edge", 0).content
 
     def test_it_serves_only_who_is_calibrated_for_it(self, shipped, tmp_path):
         assert defences.read("edge-auto").serves(shipped)

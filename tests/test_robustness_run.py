@@ -26,6 +26,7 @@ from tests.conftest import draw  # noqa: E402
 from tools import checkpoint, dataset  # noqa: E402
 from tools.robustness import plan, results, run, universal, work  # noqa: E402
 from tools.robustness.store import Answer, Store, key_of  # noqa: E402
+from tools.robustness.victims import Victim  # noqa: E402
 
 CHECKOUT = Path(__file__).parent.parent
 KNOWN = ("none", "edge:blocks=1")
@@ -118,6 +119,14 @@ def test_a_cell_holds_what_the_victim_answers(store, pictures, victims):
     for digest, logits in zip(cell.images, cell.logits[0], strict=True):
         pixels = next(each.pixels for each in pictures if each.digest == digest)
         np.testing.assert_array_equal(logits, victims[0].logits(pixels))
+
+
+def test_a_name_of_two_models_is_refused(store, pictures, victims):
+    """Answers of before and after a change are not to be mixed."""
+    fill(store, pictures[:1], victims[:1], names=("clean",))
+    fill(store, pictures[1:2], [Victim("first", victims[1].path)], names=("clean",))
+    with pytest.raises(ValueError, match="expected one model called first behind one none, got answers of 2"):
+        results.read(store)
 
 
 @pytest.mark.programs
@@ -228,6 +237,34 @@ def test_the_command_runs_what_is_missing_and_records_how(data, victims, tmp_pat
     assert recorded == [("python -m tools.robustness run --limit 2", 2)] * 2
 
 
+@pytest.mark.programs
+def test_the_command_gives_its_work_to_a_cluster(data, victims, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    given = options(data, victims[0], tmp_path / "many", attacks="clean,fgsm", limit=4)
+    run.main(**given, repetitions=1, workers=2, scheduler=None)
+    assert "8 of 8 jobs done, 4 images" in capsys.readouterr().out
+    run.main(**{**given, "folder": tmp_path / "one"}, repetitions=1, workers=1, scheduler=None)
+    stores = [Store(tmp_path / name) for name in ("many", "one")]
+    many, one = map(content, stores)
+    assert many == one
+    for each in stores:
+        each.close()
+
+
+def test_an_image_that_several_workers_died_of_does_not_end_a_run(data, victims, tmp_path, capsys, monkeypatch):
+    def spread(do, jobs, client, lost):
+        first, *rest = jobs
+        yield lost(first)
+        yield from map(do, rest)
+
+    monkeypatch.setattr(cluster, "spread", spread)
+    with pytest.raises(typer.Exit):
+        run.main(**options(data, victims[0], tmp_path), repetitions=1, workers=1, scheduler=None)
+    told = capsys.readouterr()
+    assert "several workers died of it" in told.err
+    assert "1 of 2 jobs done" in told.out
+
+
 def test_only_the_models_that_are_named_are_asked(data, victims, tmp_path):
     given = options(data, victims[0], tmp_path, model=[f"one={victims[0].path}", f"two={victims[1].path}"])
     run.main(**given, ask=["two"], repetitions=1, workers=1, scheduler=None)
@@ -275,12 +312,13 @@ def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path
         ({"defence_names": "blur"}, "expected a defence out of"),
         ({"epsilons": "much"}, "expected radii as whole numbers in 1…255"),
         ({"split": "trial"}, "expected a split out of"),
+        ({"scheduler": "nowhere"}, "expected"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_refused_before_any_work(changes, message, data, victims, tmp_path):
     given = options(data, victims[0], tmp_path / "store", **changes)
     with pytest.raises(typer.BadParameter, match=message):
-        run.main(**given, repetitions=1, workers=1, scheduler=None)
+        run.main(**{"scheduler": None, **given}, repetitions=1, workers=1)
 
 
 def test_a_longer_run_contains_a_shorter_one(data):

@@ -151,7 +151,7 @@ class TestInART:
 class TestAware:
     def test_looks_are_averaged(self):
         defence, network = defences.read("edge"), trained_like()
-        given = {"seed": 3, "known_seed": 1}
+        given = {"label": 0, "seed": 3, "known_seed": 1}
         several = aware.defended(network, defence, "identity", looks=3, **given)(IMAGES)
         single = aware.defended(network, defence, "identity", looks=1, **given)
         draws = Purification(EDGE, random=np.random.default_rng(3))(IMAGES.repeat_interleave(3, dim=0))
@@ -160,10 +160,23 @@ class TestAware:
 
     def test_who_knows_the_seed_sees_what_the_defender_sees(self):
         defence, network = defences.read("edge"), trained_like()
-        seen = aware.defended(network, defence, "seed", looks=1, seed=3, known_seed=7)(IMAGES)
+        seen = aware.defended(network, defence, "seed", label=0, looks=1, seed=3, known_seed=7)(IMAGES)
         torch.testing.assert_close(seen, network(Purification(EDGE, seed=7)(IMAGES)))
+
+    def test_who_knows_the_alarm_goes_on_with_the_view_that_is_misled_less(self):
+        """Logits of either view, whichever gives the right class more: the other is misled already."""
+        came, purified = torch.tensor([[4.0, 0.0], [0.0, 4.0]]), torch.tensor([[1.0, 0.0], [3.0, 0.0]])
+        seen = aware.Alike(lambda images: came, lambda images: purified, label=0)(torch.zeros(2, 3, 8, 8))
+        assert seen.tolist() == [[4.0, 0.0], [3.0, 0.0]]
+        defence, network = defences.read("edge-auto"), trained_like()
+        given = {"label": 1, "looks": 2, "seed": 3, "known_seed": 1}
+        logits = aware.defended(network, defence, "alarm", **given)(IMAGES)
+        behind = aware.defended(network, defence, "identity", **given)(IMAGES)
+        views = torch.stack([network(IMAGES), behind])
+        right = views.log_softmax(2)[:, :, 1]
+        torch.testing.assert_close(logits, views[right.argmax(0), torch.arange(2)])
 
     @pytest.mark.parametrize("name", ["none", "edge:apart"])
     def test_what_it_cannot_know_is_refused(self, name):
         with pytest.raises(ValueError, match="expected MDDA to attack with knowledge of it"):
-            aware.defended(trained_like(), defences.read(name), "identity", looks=1, seed=0, known_seed=0)
+            aware.defended(trained_like(), defences.read(name), "identity", label=0, looks=1, seed=0, known_seed=0)

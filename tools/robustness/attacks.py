@@ -35,8 +35,6 @@ REACH = 2.5
 QUERIES_A_STEP = 50
 #: Of attackers who know the defence.
 AWARE_VIEWS: tuple[View, ...] = ("identity", "surrogate", "seed", "alarm")
-#: Looks in a step of AutoAttack's version for random defences.
-RAND_LOOKS = 20
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,7 @@ class Attack:
         strengths: where the caller gives none; for L∞ the caller always does.
         steps, looks: where the caller gives none.
         iterative: whether it must reach 0 % on an undefended network (at 4/255).
+        revision: raised when `run` or what it is given changes, so that older examples are not taken for its.
     """
 
     library: str
@@ -93,6 +92,7 @@ class Attack:
     steps: int = 100
     looks: int = 1
     iterative: bool = False
+    revision: int = 0
 
     @property
     def version(self) -> str:
@@ -174,15 +174,15 @@ def _apgd(
 
 
 def _autoattack_rand(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """AutoAttack's version for random defences: APGD on the cross-entropy and on the DLR, 20 looks a step.
+    """AutoAttack's version for random defences: APGD on the cross-entropy and on the DLR.
 
-    The library would keep what one look of noise misreads. Of the two images this takes the one that is misread more
-    surely in the mean of fresh looks.
+    The library would average gradients, but keep what the last of its looks misreads; here the model averages its
+    looks. Of the two images this takes the one that is misread more surely in fresh looks.
     """
-    found = [_apgd(model, images, labels, settings, eot_iter=RAND_LOOKS, loss=loss) for loss in ("ce", "dlr")]
+    found = [_apgd(model, images, labels, settings, loss=loss) for loss in ("ce", "dlr")]
     with torch.no_grad():
-        means = torch.stack([model(each.expand(RAND_LOOKS, -1, -1, -1)).mean(0) for each in found])
-    return found[int(functional.cross_entropy(means, labels.expand(2), reduction="none").argmax())]
+        fresh = torch.cat([model(each) for each in found])
+    return found[int(functional.cross_entropy(fresh, labels.expand(2), reduction="none").argmax())]
 
 
 @_torchattacks
@@ -266,9 +266,10 @@ ATTACKS: Mapping[str, Attack] = {
     "bpda-apgd": Attack("torchattacks", "half of its AutoAttack", _apgd, "identity", steps=AWARE_STEPS, looks=20),
     "surrogate-pgd": Attack("foolbox", _HERE, _pgd, "surrogate", steps=AWARE_STEPS, looks=20),
     "seed-pgd": Attack("foolbox", _HERE, _pgd, "seed"),
-    "alarm-pgd": Attack("foolbox", _HERE, _pgd, "alarm", steps=AWARE_STEPS, looks=20),
-    # It averages over 20 looks itself.
-    "autoattack-rand": Attack("torchattacks", "as autoattack", _autoattack_rand, "identity", steps=AWARE_STEPS),
+    "alarm-pgd": Attack("foolbox", _HERE, _pgd, "alarm", steps=AWARE_STEPS, looks=20, revision=1),
+    "autoattack-rand": Attack(
+        "torchattacks", "as autoattack", _autoattack_rand, "identity", steps=AWARE_STEPS, looks=20
+    ),
     "square": Attack("torchattacks", "foolbox has none, ART's asks one query at a time", _square, "scores", steps=1000),
     "square-repeated": Attack("torchattacks", "as square", _square, "scores", steps=4000, looks=4),
     "hard-label": Attack(

@@ -30,21 +30,29 @@ class Looks(nn.Module):
 
 
 class Alike(nn.Module):
-    """The mean of the logits of an image as it came and purified: what misleads both leaves an alarm silent."""
+    """The logits of an image as it came or purified, whichever are misled less: what misleads both silences an alarm.
 
-    def __init__(self, purification: nn.Module, network: nn.Module):
+    The mean of the two would be misled through the image as it came, which is the easy part.
+    """
+
+    def __init__(self, network: nn.Module, behind: nn.Module, label: int):
         super().__init__()
-        self.purification, self.network = purification, network
+        self.network, self.behind, self.label = network, behind, label
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (self.network(images) + self.network(self.purification(images))) / 2
+        both = self.network(images), self.behind(images)
+        came, purified = (logits.log_softmax(1)[:, self.label, None] for logits in both)
+        return torch.where(came > purified, *both)
 
 
-def defended(network: nn.Module, defence: Defence, view: View, *, looks: int, seed: int, known_seed: int) -> nn.Module:
+def defended(
+    network: nn.Module, defence: Defence, view: View, *, label: int, looks: int, seed: int, known_seed: int
+) -> nn.Module:
     """The network behind MDDA as an attacker with this view of it differentiates through it.
 
     Args:
         network: RGB float32 (N, 3, H, W) in [0, 1] to logits.
+        label: the class of the image, for the view "alarm".
         looks: passes averaged.
         seed: of the attacker's own draws.
         known_seed: of the defender's noise, for the view "seed".
@@ -61,4 +69,5 @@ def defended(network: nn.Module, defence: Defence, view: View, *, looks: int, se
         raise ValueError(f"expected the view identity, surrogate, seed or alarm, got {view}")
     back = "surrogate" if view == "surrogate" else "identity"
     purification = Purification(parameters, back, random=np.random.default_rng(seed))
-    return Looks(Alike(purification, network) if view == "alarm" else nn.Sequential(purification, network), looks)
+    behind = Looks(nn.Sequential(purification, network), looks)
+    return Alike(network, behind, label) if view == "alarm" else behind

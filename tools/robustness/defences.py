@@ -34,6 +34,8 @@ BITS, WINDOW, QUALITY = 3, 3, 75
 #: Mustafa et al., IEEE Transactions on Image Processing 29, 2020: standard deviation of the wavelet denoising.
 WAVELET_SIGMA = 0.02
 AUTO = "-auto"
+#: The preset of MDDA that a device uses unless told otherwise.
+DEFAULT = "edge"
 APART = "apart"
 
 
@@ -42,7 +44,7 @@ class Defence:
     """One defence.
 
     Attributes:
-        name: what it is asked for and reported by.
+        name: what it is reported by: its preset with what differs from that, so that equal defences have one name.
         apply: the image purified, float32 (H, W, 3) in [0, 1].
         settings: every number of it, for the store's key.
         random: whether `apply` depends on the seed.
@@ -82,16 +84,26 @@ class Defence:
         behind = victim.logits(purified)
         if not self.auto:
             return behind
-        calibration = victim.calibration
-        of = None if calibration is None else calibration.of(self.parameters)
-        if of is None:
-            raise ValueError(f"expected a model calibrated for {self.name}, got {victim.path}")
+        alarm = self.alarm(victim)
         raw = victim.logits(pixels)
         verdicts = [
-            dict(zip(dataset.CLASSES, metrics.probabilities(logits[None], victim.temperature)[0].tolist(), strict=True))
+            dict(
+                zip(dataset.CLASSES, metrics.probabilities(logits[None], alarm["temperature"])[0].tolist(), strict=True)
+            )
             for logits in (raw, behind)
         ]
-        return behind if doubt.divergence(*verdicts) > of.most_divergence else raw
+        return behind if doubt.divergence(*verdicts) > alarm["most_divergence"] else raw
+
+    def alarm(self, victim: Victim) -> dict[str, float]:
+        """What the alarm before a victim goes by: the temperature of its verdicts, and how far apart they may be.
+
+        Raises:
+            ValueError: its bundle is not calibrated for this purification.
+        """
+        of = None if victim.calibration is None else victim.calibration.of(self.parameters)
+        if of is None:
+            raise ValueError(f"expected a model calibrated for {self.name}, got {victim.path}")
+        return {"temperature": victim.temperature, "most_divergence": of.most_divergence}
 
 
 def to_unit(pixels: NDArray[np.uint8]) -> Unit:
@@ -203,7 +215,22 @@ def read(name: str) -> Defence:
     parameters, apart = _changed(PRESETS[preset], changes)
     settings = {"mdda": asdict(parameters), "apart": apart, "auto": auto}
     apply = mdda_apart(parameters) if apart else mdda(parameters)
-    return Defence(name, apply, settings, parameters.sigma > 0, parameters, auto)
+    return Defence(
+        base + _differences(PRESETS[preset], parameters, apart), apply, settings, parameters.sigma > 0, parameters, auto
+    )
+
+
+def _differences(preset: Parameters, parameters: Parameters, apart: bool) -> str:
+    """What `_changed` changes a preset by to these parameters, in the order of the fields."""
+    values = {name: (asdict(preset)[name], value) for name, value in asdict(parameters).items()}
+    changes = [f":{name}={_written(value)}" for name, (before, value) in values.items() if value != before]
+    return "".join([*changes, f":{APART}" if apart else ""])
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _changed(parameters: Parameters, changes: str) -> tuple[Parameters, bool]:

@@ -39,17 +39,23 @@ def lines(curves: dict[str, list[Point]], across: str, title: str) -> Figure:
     for name, points in curves.items():
         points = sorted(points, key=lambda point: point[0])
         measured = [cell.measured for _, cell in points]
-        heights = [100 * each["accuracy"] for each in measured]
-        intervals = [each["accuracy_95"] for each in measured]
-        below = [max(0.0, height - 100 * low) for height, (low, _) in zip(heights, intervals, strict=True)]
-        above = [max(0.0, 100 * high - height) for height, (_, high) in zip(heights, intervals, strict=True)]
-        axes.errorbar([x for x, _ in points], heights, (below, above), marker="o", capsize=2, label=name)
+        heights, errors = _bars(measured)
+        axes.errorbar([x for x, _ in points], heights, errors, marker="o", capsize=2, label=name)
     axes.set_xlabel(across)
     axes.set_ylabel("accuracy, %")
     axes.set_ylim(-2, 102)
     axes.set_title(title)
     axes.legend(fontsize=7)
     return figure
+
+
+def _bars(measured: Sequence[dict[str, Any]]) -> tuple[list[float], tuple[list[float], list[float]]]:
+    """Accuracies in per cent, and how far their intervals reach below and above."""
+    heights = [100 * each["accuracy"] for each in measured]
+    intervals = [each["accuracy_95"] for each in measured]
+    below = [max(0.0, height - 100 * low) for height, (low, _) in zip(heights, intervals, strict=True)]
+    above = [max(0.0, 100 * high - height) for height, (_, high) in zip(heights, intervals, strict=True)]
+    return heights, (below, above)
 
 
 def attack_name(cell: Cell) -> str:
@@ -63,14 +69,14 @@ def sweeps(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
         for cell in cells:
             preset, _, change = cell.defence.partition(":")
             key, _, value = change.partition("=")
-            if key == name and ":" not in value:
-                curve = found.setdefault((cell.victim, preset), {}).setdefault(_source(cell), [])
-                curve.append((float(value), cell))
+            if preset in defences.PRESETS and (key == name or not change) and ":" not in value:
+                number = float(value or getattr(defences.PRESETS[preset], name))
+                found.setdefault((cell.victim, preset), {}).setdefault(_source(cell), []).append((number, cell))
         for (victim, preset), curves in found.items():
-            yield (
-                f"sweep_{name}_{victim}_{preset}",
-                lines(curves, symbol, f"{victim} behind {preset}, {symbol} changed"),
-            )
+            swept = {source: points for source, points in curves.items() if len(points) > 1}
+            if swept:
+                title = f"{victim} behind {preset}, {symbol} changed"
+                yield f"sweep_{name}_{victim}_{preset}", lines(swept, symbol, title)
 
 
 def _source(cell: Cell) -> str:
@@ -94,8 +100,10 @@ def ablation(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
         figure, axes = pyplot.subplots(figsize=(8, 4.4), layout="constrained")
         width = 0.8 / len(labels)
         for number, label in enumerate(labels):
-            heights = [100 * group[label].right.mean() if label in group else 0.0 for group in groups.values()]
-            axes.bar([place + number * width for place in range(len(groups))], heights, width, label=label)
+            there = [(place, group[label].measured) for place, group in enumerate(groups.values()) if label in group]
+            heights, errors = _bars([measured for _, measured in there])
+            places = [place + number * width for place, _ in there]
+            axes.bar(places, heights, width, yerr=errors, capsize=2, label=label)
         axes.set_xticks(
             [place + 0.4 - width / 2 for place in range(len(groups))], list(groups), fontsize=7, rotation=30
         )
@@ -158,17 +166,16 @@ def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
         names = list(dict.fromkeys(cell.defence for cell in sorted(own, key=page.order)))
         if len(names) < 2:
             continue
+        most = len({cell.attack for cell in own})
         figure, axes = pyplot.subplots(figsize=(8, 4.4), layout="constrained")
         for number, defence in enumerate(names):
             behind = results.pick(own, defence=defence)
             mean = results.mean_accuracy(behind)
-            if mean is None:
+            if mean is None or len(behind) < most:
                 continue
             milliseconds = page.milliseconds(behind)
-            low, high = mean["accuracy_95"]
-            height = 100 * mean["accuracy"]
-            error = ([max(0.0, height - 100 * low)], [max(0.0, 100 * high - height)])
-            axes.errorbar([milliseconds], [height], error, marker=MARKERS[number // 10], capsize=2, label=defence)
+            height, error = _bars([mean])
+            axes.errorbar([milliseconds], height, error, marker=MARKERS[number // 10], capsize=2, label=defence)
         axes.set_xscale("log")
         axes.set_xlabel("the defence, ms an image")
         axes.set_ylabel("mean accuracy under the attacks, %")

@@ -64,6 +64,7 @@ class Craft:
         }
         if self.attack in ATTACKS:
             content["library"] = ATTACKS[self.attack].version
+            content |= {"revision": ATTACKS[self.attack].revision} if ATTACKS[self.attack].revision else {}
         return content
 
     @functools.cached_property
@@ -100,8 +101,9 @@ class Question:
 
     @property
     def content(self) -> dict[str, Any]:
-        settings = dict(defences.read(self.defence).settings)
-        return {"victim": self.victim.digest, "defence": settings, "repetition": self.repetition}
+        defence = defences.read(self.defence)
+        content = {"victim": self.victim.digest, "defence": dict(defence.settings), "repetition": self.repetition}
+        return content | ({"alarm": defence.alarm(self.victim)} if defence.auto else {})
 
     @functools.cached_property
     def key(self) -> str:

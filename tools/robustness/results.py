@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from tools import dataset, evaluate, metrics
 from tools.robustness import attacks
 from tools.robustness.plan import CLEAN
-from tools.robustness.store import Store
+from tools.robustness.store import Store, key_of
 
 RESAMPLES = 10_000
 
@@ -79,16 +79,30 @@ order by answers.image
 
 
 def read(store: Store) -> list[Cell]:
-    """Every cell of a store; an image counts where all its repetitions are there."""
+    """Every cell of a store; an image counts where all its repetitions are there.
+
+    Raises:
+        ValueError: a name stands for two models or two defences, of before and after a change.
+    """
     meanings = {
         key: json.loads(content) for key, content in store.database.execute("select key, content from settings")
     }
+    alike = {key: key_of({**each, "repetition": 0}) for key, each in meanings.items() if "repetition" in each}
+    behind: dict[tuple[str, str], set[str]] = {}
     found: dict[tuple[Any, ...], dict[str, dict[int, Any]]] = {}
     for example, key, image, logits, seconds, split, label, facts in store.database.execute(_ROWS):
         made, asked = meanings[example], meanings[key]
-        place = (example, asked["victim_name"], asked["defence_name"], split)
+        names = asked["victim_name"], asked["defence_name"]
+        place = (example, *names, split)
+        behind.setdefault(names, set()).add(alike[key])
         row = (np.frombuffer(logits, "<f4"), seconds, label, facts)
         found.setdefault(place, {}).setdefault(image, {})[asked["repetition"]] = row
+    for (victim, defence), several in behind.items():
+        if len(several) > 1:
+            raise ValueError(
+                f"expected one model called {victim} behind one {defence}, got answers of {len(several)}: "
+                f"give what was changed a name, or a store, of its own"
+            )
     cells = []
     for (example, victim, defence, split), images in found.items():
         made = meanings[example]
@@ -180,16 +194,54 @@ def stays(cell: Cell, untouched: Cell) -> dict[str, Any] | None:
     return {"images": count, "right": right, "stays": right / count, "stays_95": (float(low), float(high))}
 
 
+def survived(cells: Sequence[Cell], images: Sequence[str]) -> dict[str, Any] | None:
+    """Accuracy against whichever attack is worst for each image: it has to be right under all that were run on it."""
+    if not images:
+        return None
+    worst, labels = dict.fromkeys(images, True), {}
+    for cell in cells:
+        for image, right, label in zip(cell.images, cell.right, cell.labels.tolist(), strict=True):
+            if image in worst:
+                worst[image], labels[image] = worst[image] and right == 1, label
+    scores, known = np.array(list(worst.values()), float), np.array([labels[image] for image in images])
+    return {
+        "images": len(images),
+        "accuracy": float(scores.mean()),
+        "accuracy_95": metrics.wilson(int(scores.sum()), len(images)),
+        "balanced_accuracy": float(np.mean([scores[known == label].mean() for label in np.unique(known)])),
+    }
+
+
+def on(cell: Cell, images: Sequence[str]) -> Cell:
+    """A cell of some of its images alone."""
+    wanted = set(images)
+    places = [place for place, image in enumerate(cell.images) if image in wanted]
+    return replace(
+        cell,
+        images=tuple(cell.images[place] for place in places),
+        labels=cell.labels[places],
+        logits=cell.logits[:, places],
+        seconds=cell.seconds[places],
+        facts=tuple(cell.facts[place] for place in places),
+    )
+
+
 def behind(cells: Iterable[Cell], cell: Cell) -> Cell | None:
     """The unattacked images of a cell's victim behind its defence."""
     return clean(cells, cell.victim, cell.defence, cell.split)
 
 
-def firsts(cell: Cell, untouched: Cell | None) -> list[int | None]:
-    """When each image fell, of those that are right without attack; None for one that never did."""
-    right = None if untouched is None else dict(zip(untouched.images, untouched.right, strict=True))
+def firsts(cell: Cell, untouched: Cell | None) -> dict[str, float]:
+    """When each image fell that is right without attack, infinite for one that never did.
+
+    Empty where it fell elsewhere: the attack watched another network, or this one behind another defence.
+    """
+    watched = "none" if cell.view == "network" else cell.known
+    if untouched is None or (cell.source, watched) != (cell.victim, cell.defence):
+        return {}
+    right = dict(zip(untouched.images, untouched.right, strict=True))
     pairs = zip(cell.images, cell.facts_of("first"), strict=True)
-    return [first for image, first in pairs if right is None or right.get(image) == 1]
+    return {image: first or np.inf for image, first in pairs if right.get(image) == 1}
 
 
 @functools.lru_cache(maxsize=4)

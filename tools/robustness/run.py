@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from tools import dataset
 from tools.machine import machine
 from tools.robustness import attacks as attack_table
 from tools.robustness import corruptions, defences, plan, universal, work
-from tools.robustness.plan import CLEAN, UNIVERSAL, Craft
+from tools.robustness.plan import CLEAN, UNIVERSAL, Craft, Job
 from tools.robustness.store import Store
 from tools.robustness.victims import Victim
 
@@ -76,9 +76,8 @@ def main(
         if not all(text.isdecimal() and 0 < int(text) <= 255 for text in epsilons.split(",")):
             raise ValueError(f"expected radii as whole numbers in 1…255 joined by commas, got {epsilons!r}")
         radii = [int(text) for text in epsilons.split(",")]
-        known = plan.expand(defence_names, defences.GROUPS)
-        for name in known:
-            defences.read(name)
+        named = plan.expand(defence_names, defences.GROUPS)
+        known = list(dict.fromkeys(defences.read(name).name for name in named))
         chosen = plan.expand(attacks, ATTACK_GROUPS)
         crafts = plan.crafts(chosen, asked, sources, known, radii)
         sides = {victim.side for victim in victims}
@@ -90,11 +89,18 @@ def main(
     store.describe(plan.meanings(crafts, asked, known, repetitions))
     started, done = time.perf_counter(), 0
     failures: list[work.Failure] = []
-    with cluster.connect(workers, scheduler) as client, _progress() as advance:
+
+    def gone(job: Job) -> work.Failure:
+        return work.Failure(job.craft.attack, job.picture.digest, "several workers died of it")
+
+    with ExitStack() as stack:
+        with refused():
+            client = stack.enter_context(cluster.connect(workers, scheduler))
+        advance = stack.enter_context(_progress())
         make_universal(store, data, crafts, *sides)
         lacking = list(plan.missing(store, pictures, crafts, asked, known, repetitions))
         try:
-            for outcome in cluster.spread(work.attempt, plan.jobs(store, lacking), client):
+            for outcome in cluster.spread(work.attempt, plan.jobs(store, lacking), client, gone):
                 if isinstance(outcome, work.Failure):
                     failures.append(outcome)
                     typer.echo(f"{outcome.attack} of {outcome.image}: {outcome.message}", err=True)
@@ -158,7 +164,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     """A bar with the time left on standard error, if that is a terminal; otherwise a line now and then."""
     console = Console(stderr=True)
     columns = (TextColumn("jobs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
-    last = [time.monotonic()]
+    started = time.monotonic()
+    last = [started]
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("jobs", total=None)
 
@@ -166,6 +173,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
             if not console.is_terminal and (time.monotonic() - last[0] > 60 or done == total):
                 last[0] = time.monotonic()
-                typer.echo(f"{done} of {total} jobs", err=True)
+                left = (time.monotonic() - started) / done * (total - done) / 60
+                typer.echo(f"{done} of {total} jobs, {left:.0f} minutes left", err=True)
 
         yield advance

@@ -33,7 +33,8 @@ def rows(cells: Sequence[Cell], references: Sequence[str]) -> list[dict[str, Any
         measured = cell.measured
         reference = page.best_reference(cells, references, cell.split)
         kept = results.kept([cell], reference) if reference else None
-        first = [each for each in cell.facts_of("first") if each is not None]
+        firsts = list(results.firsts(cell, results.behind(cells, cell)).values())
+        fell = [each for each in firsts if np.isfinite(each)]
         found.append(
             {
                 **{name: getattr(cell, name) for name in ("split", "victim", "source", "attack", "strength", "unit")},
@@ -50,8 +51,8 @@ def rows(cells: Sequence[Cell], references: Sequence[str]) -> list[dict[str, Any
                 "attack_s": _median(cell.facts_of("seconds")),
                 "linf": _median(cell.facts_of("linf")),
                 "l2": _median(cell.facts_of("l2")),
-                "succeeded": len(first),
-                "first_success": _median(first),
+                "fell": len(fell) if firsts else None,
+                "fell_after": _median(fell),
                 "confusion": measured["confusion"],
             }
         )
@@ -93,7 +94,10 @@ def open_store(folder: Path) -> tuple[Store, list[Cell]]:
     if not folder.is_dir():
         raise typer.BadParameter(f"expected results of python -m tools.robustness run in {folder}, got no such folder")
     store = Store(folder)
-    cells = results.read(store)
+    try:
+        cells = results.read(store)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     if not cells:
         raise typer.BadParameter(f"expected results of python -m tools.robustness run in {folder}, got none")
     return store, cells

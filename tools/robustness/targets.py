@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from edge_mdda.parameters import PRESETS
 from tools.card_page import table as markdown
-from tools.robustness import attacks, page, results
+from tools.robustness import attacks, defences, page, results
 from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell
 
-#: The victim, attacked through its float parent, and the model trained with attacked images, as --model names them.
-VICTIM, ATTACK_AWARE = "int8", "aware"
+#: The victim, its float parent that it is attacked through, and the model trained with attacked images, as --model
+#: names them.
+VICTIM, SOURCE, ATTACK_AWARE = "int8", "float", "aware"
+#: The presets, and what a device does unless told otherwise.
+SHOWN = (*PRESETS, f"{defences.DEFAULT}{defences.AUTO}")
 #: What is averaged, at which radius; floor and aim, % kept of the best undefended, plainly trained model.
 UNAWARE: tuple[tuple[str, tuple[str, ...], int | None, int, int], ...] = (
     ("six attacks, 2/255", attacks.PAPER, 2, 92, 98),
@@ -26,31 +29,29 @@ AWARE = ((2, 50), (4, 30))
 def write(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
     """The table, Markdown; empty where the victim or the reference was not run."""
     reference = page.best_reference(cells, references, split)
-    own = results.pick(cells, victim=VICTIM, split=split)
+    own = [cell for cell in results.pick(cells, victim=VICTIM, split=split) if cell.source in (SOURCE, None)]
     if reference is None or not own:
         return ""
+    always, *constant = page.commonest(own, reference, [(radius, names) for _, names, radius, _, _ in UNAWARE])
     lines = []
-    for title, names, radius, floor, aim in UNAWARE:
-        reached = []
-        for preset in PRESETS:
-            chosen = [c for c in own if c.defence == preset and c.attack in names and c.strength in (radius, None)]
-            chosen = [c for c in chosen if c.attack == CLEAN or results.of_paper(c)]
-            whole = {c.attack for c in chosen} == set(names)
-            reached.append(page.estimate(results.kept(chosen, reference) if whole else None, "kept"))
-        lines.append([f"{title}, % kept", floor, aim, *reached])
+    for (title, names, radius, floor, aim), of_constant in zip(UNAWARE, constant, strict=True):
+        reached = [page.estimate(page.kept_under(own, each, radius, names, reference), "kept") for each in SHOWN]
+        lines.append([f"{title}, % kept", floor, aim, *reached, of_constant])
     for radius, aim in AWARE:
         for victim in (VICTIM, ATTACK_AWARE):
-            worst = [_worst(cells, victim, preset, radius, split) for preset in PRESETS]
+            worst = [_worst(cells, victim, preset, radius, split) for preset in SHOWN]
             title = f"{victim}, known defence, {radius}/255, accuracy in %"
-            lines.append([title, "reported", aim if victim == ATTACK_AWARE else "–", *worst])
-    return markdown(("", "floor", "aim", *PRESETS), lines)
+            lines.append([title, "reported", aim if victim == ATTACK_AWARE else "–", *worst, "–"])
+    return markdown(("", "floor", "aim", *SHOWN, always), lines)
 
 
 def _worst(cells: Sequence[Cell], victim: str, defence: str, radius: int, split: str) -> str:
-    """The least accuracy under an attacker who knows the defence, with the attack and its number of images."""
+    """Accuracy under all attacks of those who know the defence, with their number and that of the images."""
     same = {"victim": victim, "defence": defence, "strength": radius, "split": split}
     knowing = [cell for cell in results.pick(cells, **same) if cell.view in attacks.AWARE_VIEWS]
     if not knowing:
         return "–"
-    cell = min(knowing, key=lambda cell: cell.right.mean())
-    return f"{page.estimate(cell.measured)}, {cell.attack}, {len(cell.images)} images"
+    found = results.survived(knowing, sorted({image for cell in knowing for image in cell.images}))
+    several = f"all {len(knowing)} attacks" if len(knowing) > 1 else knowing[0].attack
+    balanced = f"balanced {100 * found['balanced_accuracy']:.1f}" if found else ""
+    return f"{page.estimate(found)}, {balanced}; {several}, {found and found['images']} images"

@@ -9,41 +9,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import typer
 
 from tools import atomic, readme
 from tools.robustness import attacks, defences, page, ranking, results, targets
-from tools.robustness.plan import CLEAN
+from tools.robustness.plan import CLEAN, UNIVERSAL
 from tools.robustness.results import Cell
 from tools.robustness.table import PageFile, References, StoreFolder, open_store
 
-Kind = Literal["stopped", "stopped in part", "not stopped", "nobody attacks"]
+Kind = Literal["stopped", "stopped in part", "not stopped", "fails anyway", "nobody attacks"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Parts of the accuracy on clean images behind the same defence that are left under the attack.
 STOPPED, NOT_STOPPED = 0.9, 0.5
 #: No attack: random changes of the same size.
 NOISE = "noise"
-#: A factor in queries from which on an attack counts as slowed.
+#: A factor in queries or passes from which on an attack counts as slowed.
 SLOWED = 1.5
 
 RULES = (
     f"Of the images that are right behind the defence without attack, some stay right under it. *Stopped*: the lower "
     f"end of the exact 95 % interval of their part is at least {STOPPED:.0%}, which takes 36 images or more of which "
-    f"all stay right. *Not stopped*: less than {NOT_STOPPED:.0%} stay. *Stopped in part*: what lies between. "
-    f"*Slowed*, for who sends queries: the median of these images falls after at least {SLOWED:g} times as many of "
-    f"them as without the defence; an image that never fell counts as later than all others. What is stopped may still "
-    f"be useless: a defence that answers the commonest class whatever it sees stays right under every attack, so read "
-    f"the balanced accuracy too."
+    f"all stay right, so counts of attacks on different numbers of images do not compare. *Not stopped*: less than "
+    f"{NOT_STOPPED:.0%} stay. *Stopped in part*: what lies between. *Fails anyway*: of what is right without defence "
+    f"{STOPPED:.0%} stay right without it, so there was little to stop. *Slowed*: the median of the images that are "
+    f"right in both falls after at least {SLOWED:g} times as many queries, or passes through the network, as without "
+    f"the defence (for who knows the defence, as under pgd); an image that never fell counts as later than all others. "
+    f"What is stopped may still be useless: a defence that answers the commonest class whatever it sees stays right "
+    f"under every attack, so read the balanced accuracy too; it is the mean over the classes that have images, without "
+    f"interval where one has fewer than {page.FEWEST}."
 )
 
 
-def sort(cell: Cell, untouched: Cell) -> tuple[Kind, dict[str, Any] | None]:
+def sort(cells: Sequence[Cell], cell: Cell, untouched: Cell) -> tuple[Kind, dict[str, Any] | None]:
     """Whether a defence stops the attack of a cell, and what stays right of what is right without it."""
     left = results.stays(cell, untouched)
     if cell.view == "corruption" or cell.attack == NOISE:
         return "nobody attacks", left
+    bare, unharmed = undefended(cells, cell), results.clean(cells, cell.victim, "none", cell.split)
+    without = results.stays(bare, unharmed) if bare and unharmed else None
+    if without is not None and without["stays"] >= STOPPED:
+        return "fails anyway", left
     if left is None or left["stays"] < NOT_STOPPED:
         return "not stopped", left
     return ("stopped" if left["stays_95"][0] >= STOPPED else "stopped in part"), left
@@ -54,26 +62,33 @@ def undefended(cells: Sequence[Cell], cell: Cell) -> Cell | None:
     return results.alike(cells, cell, defence="none")
 
 
-def effort(cells: Sequence[Cell], cell: Cell) -> float:
-    """The median query of the first success, of the images right without attack; infinite when fewer than half fell."""
-    firsts = results.firsts(cell, results.behind(cells, cell))
-    return float(np.median([np.inf if first is None else first for first in firsts])) if firsts else np.inf
-
-
 def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """By what factor the defence slows one who sends queries through it; None where that cannot be said."""
-    other = undefended(cells, cell)
-    if cell.view not in ("scores", "labels") or other is None:
+    """By what factor the defence slows one who sends queries through it, or knows it; None where it cannot be said."""
+    if cell.view in attacks.AWARE_VIEWS:
+        other, unit = by_pgd(cells, cell, defence="none"), "passes"
+    else:
+        other, unit = undefended(cells, cell), "queries"
+    if cell.view == "network" or other is None:
         return None
-    before, after = effort(cells, other), effort(cells, cell)
-    if not np.isfinite(before) or before == 0:
+    firsts = [results.firsts(each, results.behind(cells, each)) for each in (other, cell)]
+    both = sorted(firsts[0].keys() & firsts[1].keys())
+    if not both:
+        return None
+    before, after = (float(np.median([each[image] for image in both])) for each in firsts)
+    if not np.isfinite(before):
         return None
     if not np.isfinite(after):
         spent = np.median(cell.facts_of("asked"))
-        return f"slowed: most images never fell within {spent:.0f} queries, {before:.0f} without the defence"
+        return f"slowed: most images never fell within {spent:.0f} {unit}, {before:.0f} without the defence"
     factor = after / before
     word = "slowed" if factor >= SLOWED else "not slowed"
-    return f"{word}: the median image fell after {after:.0f} queries and not {before:.0f}, a factor of {factor:.1f}"
+    return f"{word}: the median image fell after {after:.0f} {unit} and not {before:.0f}, a factor of {factor:.1f}"
+
+
+def by_pgd(cells: Sequence[Cell], cell: Cell, **changed: Any) -> Cell | None:
+    """PGD as one who does not know the defence runs it, where a cell's attacker knows it."""
+    pgd = attacks.ATTACKS["pgd"]
+    return results.alike(cells, cell, attack="pgd", steps=pgd.steps, looks=pgd.looks, **changed)
 
 
 def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
@@ -89,15 +104,30 @@ def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
 
 
 def misled(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """A warning where one who knows the defence does worse than one who does not: gradients that mislead."""
-    pgd = attacks.ATTACKS["pgd"]
-    unaware = results.alike(cells, cell, attack="pgd", steps=pgd.steps, looks=pgd.looks)
-    worse = results.lead([cell], [unaware]) if unaware and cell.view in attacks.AWARE_VIEWS else None
-    if worse is None or worse[1][0] <= 0:
+    """A warning of misleading gradients: who knows the defence does worse than who does not, or who only asks."""
+    if cell.view not in attacks.AWARE_VIEWS:
         return None
-    return (
-        f"who does not know the defence does better with pgd, by {100 * worse[0]:.1f} points: these gradients mislead"
+    square = attacks.ATTACKS["square"]
+    asks = results.alike(
+        cells, cell, attack="square", steps=square.steps, looks=square.looks, source=cell.victim, known=cell.known
     )
+    for who, other in (("does not know the defence", by_pgd(cells, cell)), ("only asks", asks)):
+        worse = results.lead([cell], [other]) if other else None
+        if other and worse and worse[1][0] > 0:
+            points = f"by {100 * worse[0]:.1f} points"
+            return f"who {who} does better with {other.attack}, {points}: these gradients mislead"
+    return None
+
+
+def overshot(cells: Sequence[Cell], cell: Cell) -> str | None:
+    """A remark where half the radius does better, as it may for examples made without what they are shown to."""
+    smaller = (
+        results.alike(cells, cell, strength=cell.strength // 2) if cell.strength and cell.unit == "1/255" else None
+    )
+    change = results.lead([cell], [smaller]) if smaller and cell.attack != NOISE else None
+    if change is None or change[1][0] <= 0:
+        return None
+    return f"half the radius does better, by {100 * change[0]:.1f} points"
 
 
 def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
@@ -110,10 +140,10 @@ def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
     stay = "none was right" if left is None else f"{left['right']} of {left['images']} stay right"
     parts = [
         f"{cell.attack}{radius}{steps}{looks}{where}: {stay}",
-        f"accuracy {page.estimate(cell.measured)} %, balanced {page.estimate(cell.measured, 'balanced_accuracy')} %",
+        f"accuracy {page.estimate(cell.measured)} %, balanced {page.balanced(cell.measured)} %",
         f"{len(cell.images)} images",
     ]
-    remarks = [slowed(cells, cell), convergence(cells, cell), misled(cells, cell)]
+    remarks = [remark(cells, cell) for remark in (slowed, convergence, misled, overshot)]
     return "; ".join([", ".join(parts), *filter(None, remarks)]) + "."
 
 
@@ -126,12 +156,12 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
     plain = results.clean(cells, victim, "none", split)
     found: dict[Kind, dict[str, list[str]]] = {}
     for cell in own:
-        kind, left = sort(cell, untouched)
+        kind, left = sort(cells, cell, untouched)
         found.setdefault(kind, {}).setdefault(knowledge(cell), []).append(line(cells, cell, left))
     cost = f"Without attack {_both(untouched)} behind it"
     cost += f", {_both(plain)} without it." if plain and plain is not untouched else "."
     text = [f"### {victim} behind {defence}", cost, "<details><summary>Every attack</summary>"]
-    for kind in ("stopped", "stopped in part", "not stopped", "nobody attacks"):
+    for kind in KINDS:
         for knows, sentences in found.get(kind, {}).items():
             who = "Nobody attacks" if kind == "nobody attacks" else f"{kind.capitalize()}, who knows {knows}"
             text.append(f"**{who}:**\n\n" + "\n".join(f"- {sentence}" for sentence in sentences))
@@ -141,7 +171,7 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
 def _both(cell: Cell) -> str:
     """Accuracy and balanced accuracy of a cell."""
     measured = cell.measured
-    return f"{page.estimate(measured)} % (balanced {page.estimate(measured, 'balanced_accuracy')} %)"
+    return f"{page.estimate(measured)} % (balanced {page.balanced(measured)} %)"
 
 
 def _aware(cell: Cell) -> bool:
@@ -163,7 +193,7 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
             continue
         untouched = results.clean(cells, victim, defence, split)
         behind = results.pick(cells, victim=victim, defence=defence, split=split)
-        own = [cell for cell in behind if cell.attack in attacks.ATTACKS and cell.attack != NOISE]
+        own = [cell for cell in behind if cell.attack in {*attacks.ATTACKS, UNIVERSAL} - {NOISE}]
         if untouched is None or not own:
             continue
         unaware, blind, aware, asks = (
@@ -179,10 +209,10 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
             groups[who.get(cell.view, known)].append(cell)
         parts = []
         for whom, members in groups.items():
-            kinds = [sort(cell, untouched)[0] for cell in members]
-            counts = [f"{kinds.count(kind)} {kind}" for kind in ("stopped", "stopped in part", "not stopped")]
+            kinds = [sort(cells, cell, untouched)[0] for cell in members]
+            counts = [f"{kinds.count(kind)} {kind}" for kind in KINDS if kind in kinds]
             if kinds:
-                parts.append(f"of {len(kinds)} attacks, each radius counted, of one {whom} " + ", ".join(counts))
+                parts.append(f"of {len(kinds)} attacks of one {whom} " + ", ".join(counts))
         lines.append(f"- **{defence}**: " + "; ".join(parts) + ".")
     return "\n".join(lines)
 
@@ -192,7 +222,10 @@ def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: 
     every victim under an attacker who knows the defence."""
     own = page.split_cells(cells, split)
     rows = [cell for cell in own if cell.victim == victim or cell.attack == CLEAN]
-    ranked = [f"- {text}" for text in ranking.write([cell for cell in own if cell.victim == victim], split)]
+    shown = [cell for cell in own if cell.victim in (victim, *references)]
+    ranked = [f"- {text}" for text in ranking.write(shown, split)]
+    if ranked:
+        ranked += ["", page.FAIRNESS]
     knowing = page.others([cell for cell in own if cell.defence != "none"], attacks.AWARE_VIEWS)
     if knowing:
         knowing = f"Accuracy in % under an attacker who knows the defence:\n\n{knowing}"

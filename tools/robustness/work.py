@@ -135,6 +135,7 @@ def _attack(craft: Craft, picture: Picture) -> tuple[Pixels, dict[str, Any]]:
             craft.source.network,
             defences.read(craft.defence or "none"),
             known.view,
+            label=picture.label,
             looks=settings.looks,
             seed=seed,
             known_seed=noise_seed(picture, 0),
