@@ -243,7 +243,8 @@ def write(cells: Sequence[Cell]) -> str:
         own = page.split_cells(cells, split)
         parts += [f"- {text}" for text in ranking.write(own, split)]
         for victim in dict.fromkeys(cell.victim for cell in own):
-            names = dict.fromkeys(cell.defence for cell in own if cell.victim == victim)
+            # Sweeps of a preset's numbers are for the tables and figures.
+            names = dict.fromkeys(cell.defence for cell in own if cell.victim == victim and ":" not in cell.defence)
             found = [of(own, victim, name, split) for name in names if name != "none"]
             if any(found):
                 parts += [f"## {victim} (`{split}`)", summary(own, victim, split), *found]
