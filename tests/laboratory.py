@@ -10,7 +10,7 @@ import torch
 from tests.conftest import draw
 from tests.networks import trained_like
 from tools import attack, checkpoint
-from tools.robustness.plan import Craft, Picture
+from tools.robustness.plan import Picture
 from tools.robustness.store import digest_pixels
 from tools.robustness.victims import Victim
 
@@ -59,9 +59,3 @@ def loss(of: Victim, pixels: np.ndarray, label: int) -> float:
     with torch.no_grad():
         logits = of.network(attack.to_unit(pixels[None]))
     return float(torch.nn.functional.cross_entropy(logits, torch.tensor([label])))
-
-
-def named(crafts: list[Craft], **wanted: object) -> Craft:
-    """The one of these crafts with the wanted attributes."""
-    (found,) = [craft for craft in crafts if all(getattr(craft, name) == value for name, value in wanted.items())]
-    return found

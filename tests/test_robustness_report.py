@@ -204,7 +204,7 @@ class TestVerdict:
 
     def test_what_fails_without_defence_is_not_stopped_by_one(self):
         clean = [cell(CLEAN, 1), cell(CLEAN, 1, defence="edge")]
-        for left, kind in ((0.95, "fails anyway"), (0.5, "stopped")):
+        for left, kind in ((0.95, "failed anyway"), (0.5, "stopped")):
             cells = [*clean, cell("pgd", left), cell("pgd", 1, defence="edge")]
             assert verdict.sort(cells, cells[-1], clean[1])[0] == kind
 
@@ -249,7 +249,7 @@ class TestVerdict:
         lines = [line for line in section.splitlines() if line.startswith("- ") and " images" in line]
         assert len(lines) == len(behind)
         assert "**Not stopped, who knows the network and the defence, not its noise" in text
-        assert "of 1 attacks of one who knows it 1 not stopped" in text
+        assert "of 1 attack of one who knows it 1 not stopped" in text
         assert "of 6 attacks of one who does not know the defence 6 stopped in part" in text
         assert "30 of 30 stay right" not in text
         assert "28 of 30 stay right" in text

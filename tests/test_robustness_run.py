@@ -281,6 +281,18 @@ def test_a_network_without_its_batch_norms_is_the_same_function(victims):
     assert torch.allclose(victims[0].network(images), expected, atol=1e-5 * float(expected.abs().max()))
 
 
+def test_a_model_that_was_replaced_is_read_again(victims, tmp_path):
+    """A process of a cluster outlives a run: what it answers must be of the weights that the answers are kept under."""
+    path = tmp_path / "victim.ckpt"
+    seen = []
+    for victim in victims:
+        path.write_bytes(victim.path.read_bytes())
+        replaced, pixels = Victim("replaced", path), np.full((64, 64, 3), 99, np.uint8)
+        np.testing.assert_array_equal(replaced.logits(pixels), victim.logits(pixels))
+        seen.append(replaced.digest)
+    assert seen == [victim.digest for victim in victims]
+
+
 def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path, capsys, monkeypatch):
     given = options(data, victims[0], tmp_path, attacks="fgsm")
     craft, tried = work.craft, []

@@ -20,7 +20,7 @@ from tools.robustness.plan import CLEAN, UNIVERSAL
 from tools.robustness.results import Cell
 from tools.robustness.table import PageFile, References, StoreFolder, open_store
 
-Kind = Literal["stopped", "stopped in part", "not stopped", "fails anyway", "nobody attacks"]
+Kind = Literal["stopped", "stopped in part", "not stopped", "failed anyway", "nobody attacks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Parts of the accuracy on clean images behind the same defence that are left under the attack.
 STOPPED, NOT_STOPPED = 0.9, 0.5
@@ -33,7 +33,7 @@ RULES = (
     f"Of the images that are right behind the defence without attack, some stay right under it. *Stopped*: the lower "
     f"end of the exact 95 % interval of their part is at least {STOPPED:.0%}, which takes 36 images or more of which "
     f"all stay right, so counts of attacks on different numbers of images do not compare. *Not stopped*: less than "
-    f"{NOT_STOPPED:.0%} stay. *Stopped in part*: what lies between. *Fails anyway*: of what is right without defence "
+    f"{NOT_STOPPED:.0%} stay. *Stopped in part*: what lies between. *Failed anyway*: of what is right without defence "
     f"{STOPPED:.0%} stay right without it, so there was little to stop. *Slowed*: the median of the images that are "
     f"right in both falls after at least {SLOWED:g} times as many queries, or passes through the network, as without "
     f"the defence (for who knows the defence, as under pgd); an image that never fell counts as later than all others. "
@@ -51,7 +51,7 @@ def sort(cells: Sequence[Cell], cell: Cell, untouched: Cell) -> tuple[Kind, dict
     bare, unharmed = undefended(cells, cell), results.clean(cells, cell.victim, "none", cell.split)
     without = results.stays(bare, unharmed) if bare and unharmed else None
     if without is not None and without["stays"] >= STOPPED:
-        return "fails anyway", left
+        return "failed anyway", left
     if left is None or left["stays"] < NOT_STOPPED:
         return "not stopped", left
     return ("stopped" if left["stays_95"][0] >= STOPPED else "stopped in part"), left
@@ -212,7 +212,8 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
             kinds = [sort(cells, cell, untouched)[0] for cell in members]
             counts = [f"{kinds.count(kind)} {kind}" for kind in KINDS if kind in kinds]
             if kinds:
-                parts.append(f"of {len(kinds)} attacks of one {whom} " + ", ".join(counts))
+                attempts = "1 attack" if len(kinds) == 1 else f"{len(kinds)} attacks"
+                parts.append(f"of {attempts} of one {whom} " + ", ".join(counts))
         lines.append(f"- **{defence}**: " + "; ".join(parts) + ".")
     return "\n".join(lines)
 

@@ -51,31 +51,35 @@ class Victim:
     @property
     def digest(self) -> str:
         """SHA-256 of the weights."""
-        return _digest(self.path)
+        return _digest(self.path, _changed(self.path))
 
     @property
     def side(self) -> int:
         """Of the images it takes, in pixels; a network here takes any, and was trained on 224."""
-        return 224 if self.differentiable else _classifier(self.path).bundle.height
+        return 224 if self.differentiable else self._classifier.bundle.height
 
     @property
     def calibration(self) -> Calibration | None:
         """What its attack alarm rests on; None without one."""
-        return None if self.differentiable else _classifier(self.path).bundle.calibration
+        return None if self.differentiable else self._classifier.bundle.calibration
 
     @property
     def temperature(self) -> float:
-        return 1.0 if self.differentiable else _classifier(self.path).bundle.temperature
+        return 1.0 if self.differentiable else self._classifier.bundle.temperature
 
     @property
     def network(self) -> nn.Module:
         """To attack: RGB float32 (N, 3, H, W) in [0, 1] to logits, in evaluation mode, its weights fixed."""
-        return _network(self.path)
+        return _network(self.path, _changed(self.path))
+
+    @property
+    def _classifier(self) -> Classifier:
+        return _classifier(self.path, _changed(self.path))
 
     def logits(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Logits in the order of `dataset.CLASSES`, (classes,), of RGB (H, W, 3), uint8 or float32 in [0, 1]."""
         if not self.differentiable:
-            classifier = _classifier(self.path)
+            classifier = self._classifier
             order = [classifier.labels.index(code) for code in dataset.CLASSES]
             return classifier.logits(image)[order]
         unit = np.asarray(image, np.float32) / (255 if image.dtype == np.uint8 else 1)
@@ -84,22 +88,28 @@ class Victim:
             return np.asarray(self.network(given)[0].numpy(), np.float32)
 
 
-# Each process reads a model once.
+# Each process reads a model once, and again when its files are others: a cluster's workers outlive a run.
 
 
-@functools.cache
-def _network(path: Path) -> nn.Module:
+def _changed(path: Path) -> tuple[int, ...]:
+    """When the files of a model were last changed, in nanoseconds."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return tuple(file.stat().st_mtime_ns for file in files)
+
+
+@functools.lru_cache(maxsize=8)
+def _network(path: Path, changed: tuple[int, ...]) -> nn.Module:
     trained = checkpoint.read_victim(path)
     # The same function with its batch norms folded: a third less time for a pass and its gradient.
     folded = rounding.fold(trained) if isinstance(trained, network.MobileNetV2) else trained
     return folded.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-@functools.cache
-def _classifier(path: Path) -> Classifier:
+@functools.lru_cache(maxsize=8)
+def _classifier(path: Path, changed: tuple[int, ...]) -> Classifier:
     return Classifier(evaluate.read_model(path))
 
 
-@functools.cache
-def _digest(path: Path) -> str:
+@functools.lru_cache(maxsize=8)
+def _digest(path: Path, changed: tuple[int, ...]) -> str:
     return checkpoint.digest(path) if path.suffix == ".ckpt" else evaluate.read_model(path).sha256
