@@ -100,6 +100,16 @@ def test_another_defence_asks_again_but_crafts_nothing_again(store, pictures, vi
     assert (cell.logits[0] != cell.logits[1]).any()
 
 
+def test_repetitions_of_some_images_leave_no_image_out(store, pictures, victims):
+    fill(store, pictures[:1], victims[:1], repetitions=3, names=("clean",))
+    fill(store, pictures[:3], victims[:1], repetitions=1, names=("clean",))
+    (cell,) = results.pick(results.read(store), defence="edge:blocks=1")
+    assert cell.logits.shape == (1, 3, 8)
+    fill(store, pictures[:3], victims[:1], repetitions=2, names=("clean",))
+    (cell,) = results.pick(results.read(store), defence="edge:blocks=1")
+    assert cell.logits.shape == (2, 3, 8)
+
+
 def test_who_knows_a_defence_is_shown_to_that_one_alone(store, pictures, victims):
     fill(store, pictures[:1], victims)
     cells = results.read(store)

@@ -79,7 +79,7 @@ order by answers.image
 
 
 def read(store: Store) -> list[Cell]:
-    """Every cell of a store; an image counts where all its repetitions are there.
+    """Every cell of a store, with the repetitions that all of its images have.
 
     Raises:
         ValueError: a name stands for two models or two defences, of before and after a change.
@@ -106,8 +106,8 @@ def read(store: Store) -> list[Cell]:
     cells = []
     for (example, victim, defence, split), images in found.items():
         made = meanings[example]
-        count = max(map(len, images.values()))
-        whole = {image: [rows[each] for each in sorted(rows)] for image, rows in images.items() if len(rows) == count}
+        shared = sorted(set.intersection(*(set(rows) for rows in images.values())))
+        whole = {image: [rows[each] for each in shared] for image, rows in images.items()}
         cells.append(
             Cell(
                 *(made[name] for name in ("attack", "strength", "unit", "steps", "looks", "view", "knows")),
