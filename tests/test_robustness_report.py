@@ -277,7 +277,7 @@ def test_what_was_reached_stands_beside_what_was_aimed_at():
     own = [cell(name, 0.7, strength=4, **through) for name in attacks.PAPER_LINF]
     # Of another source: for its own table.
     own += [cell(name, 0.1, strength=4, **{**through, "source": "plain"}) for name in attacks.PAPER_LINF]
-    own += [cell("bpda-pgd", 0.4, **through), cell("seed-pgd", 0.3, **through)]
+    own += [cell("bpda-pgd", 0.4, **through), cell("surrogate-pgd", 0.3, **through), cell("seed-pgd", 0, **through)]
     text = targets.write([*own, cell(CLEAN, 0.8)], ["resnet50"], "test")
     rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
     assert rows["five attacks in L∞, 4/255, % kept"].startswith(
@@ -285,7 +285,10 @@ def test_what_was_reached_stands_beside_what_was_aimed_at():
     )
     assert rows["five attacks in L∞, 8/255, % kept"].endswith("| 84 | 93 | – | – | – | – | – |")
     assert rows["clean images, % kept"].endswith("| – |")
-    assert "30.0 (18–45), balanced 30.0; all 2 attacks, 40 images" in rows["int8, known defence, 4/255, accuracy in %"]
+    assert (
+        "30.0 (18–45), balanced 30.0; all 2 attacks, 40 images"
+        in rows["int8, known defence, unknown noise, 4/255, accuracy in %"]
+    )
     assert targets.write([cell(CLEAN, 0.8)], ["resnet50"], "test") == ""
 
 
