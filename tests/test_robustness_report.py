@@ -256,7 +256,7 @@ class TestVerdict:
 
     def test_a_better_defence_is_named(self):
         (text,) = ranking.write(CELLS, "test")
-        assert "MDDA's edge has 70.0 % in 4.0 ms. No other defence is more accurate." in text
+        assert "0.0 % without defence, MDDA's edge has 70.0 % in 4.0 ms. No other defence is more accurate." in text
         assert "Each of the others is slower" in text
         better = [*CELLS, *paper_cells("jpeg", 0.9)]
         assert "More accurate: jpeg (90.0 % in 2.0 ms)" in ranking.write(better, "test")[0]

@@ -124,7 +124,7 @@ def radii(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
         long = {name: points for name, points in curves.items() if len(points) > 3}
         if long:
             figure = lines(long, "ε, 1/255", f"{victim}: accuracy against the radius of the ball")
-            figure.axes[0].set_xscale("symlog", base=2, linthresh=1)
+            figure.axes[0].set_xscale("log", base=2)
             yield f"radius_{victim}", figure
 
 
@@ -164,7 +164,7 @@ def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             if results.of_paper(cell) and cell.strength in (radius, None) and ":" not in cell.defence
         ]
         names = list(dict.fromkeys(cell.defence for cell in sorted(own, key=page.order)))
-        if len(names) < 2:
+        if len(names) < 2 or not {*attacks.PAPER_LINF} <= {cell.attack for cell in own}:
             continue
         most = len({cell.attack for cell in own})
         figure, axes = pyplot.subplots(figsize=(8, 4.4), layout="constrained")

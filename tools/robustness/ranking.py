@@ -32,7 +32,8 @@ def write(cells: Sequence[Cell], split: str) -> list[str]:
         # Chosen beforehand: the best of several would be compared on the images that made it the best.
         best = defences.DEFAULT if defences.DEFAULT in ours else min(ours)
         title = f"{victim}, attacked through {source}, {radius}/255: "
-        text = title + f"MDDA's {best} has {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
+        bare = f"{100 * scores['none'][0]:.1f} % without defence, " if "none" in scores else ""
+        text = title + f"{bare}MDDA's {best} has {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
         rivals = {name: score for name, score in ours.items() if score[0] > ours[best][0]}
         text += _compared("more accurate is MDDA's own", rivals)
         ahead = {name: score for name, score in others.items() if score[0] > ours[best][0]}

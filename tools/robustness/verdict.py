@@ -222,7 +222,8 @@ def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: 
     """What the project's README says of one victim: accuracy kept, targets, MDDA among the others, the counts; and of
     every victim under an attacker who knows the defence."""
     own = page.split_cells(cells, split)
-    rows = [cell for cell in own if cell.victim == victim or cell.attack == CLEAN]
+    through = targets.SOURCE if victim == targets.VICTIM else victim
+    rows = [cell for cell in own if (cell.victim, cell.source) == (victim, through) or cell.attack == CLEAN]
     shown = [cell for cell in own if cell.victim in (victim, *references)]
     ranked = [f"- {text}" for text in ranking.write(shown, split)]
     if ranked:
