@@ -334,7 +334,7 @@ def test_one_image_does_not_end_a_run_and_is_tried_again(data, victims, tmp_path
         ({"defence_names": "blur"}, "expected a defence out of"),
         ({"epsilons": "much"}, "expected radii as whole numbers in 1…255"),
         ({"split": "trial"}, "expected a split out of"),
-        ({"scheduler": "nowhere"}, "expected"),
+        ({"scheduler": "nowhere"}, "expected a Dask scheduler with workers at nowhere"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_refused_before_any_work(changes, message, data, victims, tmp_path):

@@ -62,9 +62,10 @@ class Craft:
             "source": self.source and self.source.digest,
             "defence": self.defence and dict(defences.read(self.defence).settings),
         }
-        if self.attack in ATTACKS:
-            content["library"] = ATTACKS[self.attack].version
-            content |= {"revision": ATTACKS[self.attack].revision} if ATTACKS[self.attack].revision else {}
+        if attack := ATTACKS.get(self.attack):
+            content["library"] = attack.version
+            if attack.revision:
+                content["revision"] = attack.revision
         return content
 
     @functools.cached_property

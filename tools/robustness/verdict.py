@@ -65,7 +65,7 @@ def undefended(cells: Sequence[Cell], cell: Cell) -> Cell | None:
 def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
     """By what factor the defence slows one who sends queries through it, or knows it; None where it cannot be said."""
     if cell.view in attacks.AWARE_VIEWS:
-        other, unit = by_pgd(cells, cell, defence="none"), "passes"
+        other, unit = by(cells, cell, "pgd", defence="none"), "passes"
     else:
         other, unit = undefended(cells, cell), "queries"
     if cell.view == "network" or other is None:
@@ -85,10 +85,10 @@ def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
     return f"{word}: the median image fell after {after:.0f} {unit} and not {before:.0f}, a factor of {factor:.1f}"
 
 
-def by_pgd(cells: Sequence[Cell], cell: Cell, **changed: Any) -> Cell | None:
-    """PGD as one who does not know the defence runs it, where a cell's attacker knows it."""
-    pgd = attacks.ATTACKS["pgd"]
-    return results.alike(cells, cell, attack="pgd", steps=pgd.steps, looks=pgd.looks, **changed)
+def by(cells: Sequence[Cell], cell: Cell, name: str, **changed: Any) -> Cell | None:
+    """What another attack with its own steps and looks does where a cell's attack was run."""
+    other = attacks.ATTACKS[name]
+    return results.alike(cells, cell, attack=name, steps=other.steps, looks=other.looks, **changed)
 
 
 def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
@@ -107,11 +107,8 @@ def misled(cells: Sequence[Cell], cell: Cell) -> str | None:
     """A warning of misleading gradients: who knows the defence does worse than who does not, or who only asks."""
     if cell.view not in attacks.AWARE_VIEWS:
         return None
-    square = attacks.ATTACKS["square"]
-    asks = results.alike(
-        cells, cell, attack="square", steps=square.steps, looks=square.looks, source=cell.victim, known=cell.known
-    )
-    for who, other in (("does not know the defence", by_pgd(cells, cell)), ("only asks", asks)):
+    unaware, asks = by(cells, cell, "pgd"), by(cells, cell, "square", source=cell.victim, known=cell.known)
+    for who, other in (("does not know the defence", unaware), ("only asks", asks)):
         worse = results.lead([cell], [other]) if other else None
         if other and worse and worse[1][0] > 0:
             points = f"by {100 * worse[0]:.1f} points"
