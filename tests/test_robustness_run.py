@@ -361,3 +361,16 @@ def test_one_perturbation_serves_all_images(victims, pictures, store):
     for picture in pictures:
         expected = np.clip(picture.pixels + made, 0, 255)
         np.testing.assert_array_equal(store.read_example(craft.key, picture.digest), expected)
+
+
+def test_one_perturbation_for_all_does_more_than_noise_of_its_size(victims, pictures):
+    pixels, labels = np.stack([each.pixels for each in pictures]), np.array([each.label for each in pictures])
+    made = universal.make(victims[0].network, pixels, labels, levels=4, steps=40)
+    noise = np.random.default_rng(0).choice([-4, 4], made.shape)
+
+    def loss(moved):
+        examples = [np.clip(each.pixels + moved, 0, 255).astype(np.uint8) for each in pictures]
+        pairs = zip(examples, pictures, strict=True)
+        return np.mean([laboratory.loss(victims[0], example, picture.label) for example, picture in pairs])
+
+    assert loss(made) - loss(0) > 2 * (loss(noise) - loss(0)) > 0
