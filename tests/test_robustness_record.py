@@ -12,7 +12,7 @@ pytestmark = pytest.mark.workstation
 for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
     pytest.importorskip(library, reason="needs the robustness extra")
 
-from tools.robustness import attacks, page, results, table, verdict  # noqa: E402
+from tools.robustness import attacks, page, results, table, verdict, wording  # noqa: E402
 from tools.robustness.store import DATABASE, Store  # noqa: E402
 
 CHECKOUT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ def test_the_numbers_are_those_of_the_results(cells):
 
 def test_every_attack_that_must_succeed_did(cells):
     """Where nothing defends: an attack that fails there would say nothing of a defence."""
-    text = page.verification(page.split_cells(cells, "test"))
+    text = page.verification(wording.split_cells(cells, "test"))
     rows = [line.split(" | ") for line in text.splitlines()[2:]]
     iterative = {name for name, attack in attacks.ATTACKS.items() if attack.iterative and name in attacks.PAPER}
     assert {row[1] for row in rows if row[0] == "| float"} >= iterative

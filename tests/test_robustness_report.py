@@ -17,7 +17,19 @@ for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattack
 import typer  # noqa: E402
 
 from tools import dataset  # noqa: E402
-from tools.robustness import attacks, figures, page, ranking, results, run, table, targets, verdict  # noqa: E402
+from tools.robustness import (  # noqa: E402
+    accuracy_kept,
+    attacks,
+    figures,
+    page,
+    ranking,
+    results,
+    run,
+    table,
+    targets,
+    verdict,
+    wording,
+)
 from tools.robustness.plan import CLEAN  # noqa: E402
 from tools.robustness.results import Cell  # noqa: E402
 from tools.robustness.store import Answer, Store  # noqa: E402
@@ -99,11 +111,11 @@ def test_kept_is_relative_to_the_reference_on_the_same_images():
 
 def test_the_targets_are_measured_against_the_best_plain_model():
     worse = cell(CLEAN, 0.5, victim="plain")
-    text = page.kept([*CELLS, worse], ["plain", "resnet50"], "test")
+    text = accuracy_kept.write([*CELLS, worse], ["plain", "resnet50"], "test")
     assert "80.0 % that resnet50 has" in text
     assert "| resnet50, through resnet50, edge | 93.8 (" in text
     assert "| always MEL | 15.6 | – |" in text
-    assert page.kept(CELLS, ["plain"], "test") == ""
+    assert accuracy_kept.write(CELLS, ["plain"], "test") == ""
 
 
 def test_an_attack_that_fails_where_nothing_defends_is_named():
@@ -154,9 +166,9 @@ def test_a_cell_of_some_images_has_their_answers():
 
 
 def test_the_balanced_accuracy_of_few_images_has_no_interval():
-    assert page.balanced(cell("pgd", 1).measured) == "100.0 (100–100)"
+    assert wording.balanced(cell("pgd", 1).measured) == "100.0 (100–100)"
     few = results.on(cell("pgd", 1), [f"{number:02}" for number in range(12)])
-    assert page.balanced(few.measured) == "100.0"
+    assert wording.balanced(few.measured) == "100.0"
 
 
 UNTOUCHED = [cell(CLEAN, 1), cell(CLEAN, 1, defence="edge")]

@@ -18,7 +18,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from tools import atomic, confusion, dataset
-from tools.robustness import attacks, corruptions, defences, page, results
+from tools.robustness import attacks, corruptions, defences, results, wording
 from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell
 from tools.robustness.table import StoreFolder, open_store
@@ -59,7 +59,7 @@ def _bars(measured: Sequence[dict[str, Any]]) -> tuple[list[float], tuple[list[f
 
 
 def attack_name(cell: Cell) -> str:
-    return cell.attack if cell.attack == CLEAN else f"{cell.attack}, {page.strength(cell)}"
+    return cell.attack if cell.attack == CLEAN else f"{cell.attack}, {wording.strength(cell)}"
 
 
 def sweeps(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
@@ -163,7 +163,7 @@ def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             for cell in results.pick(cells, source=source, victim=victim)
             if results.of_paper(cell) and cell.strength in (radius, None) and ":" not in cell.defence
         ]
-        names = list(dict.fromkeys(cell.defence for cell in sorted(own, key=page.order)))
+        names = list(dict.fromkeys(cell.defence for cell in sorted(own, key=wording.order)))
         if len(names) < 2 or not {*attacks.PAPER_LINF} <= {cell.attack for cell in own}:
             continue
         most = len({cell.attack for cell in own})
@@ -173,7 +173,7 @@ def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             mean = results.mean_accuracy(behind)
             if mean is None or len(behind) < most:
                 continue
-            milliseconds = page.milliseconds(behind)
+            milliseconds = wording.milliseconds(behind)
             height, error = _bars([mean])
             axes.errorbar([milliseconds], height, error, marker=MARKERS[number // 10], capsize=2, label=defence)
         axes.set_xscale("log")
@@ -198,7 +198,7 @@ def matrices(cells: Sequence[Cell]) -> Iterable[tuple[str, dict[str, Any]]]:
     """Confusion matrices by title, of each source, victim and radius of the paper's most dangerous attack."""
     chosen = [cell for cell in results.pick(cells, attack=MATRICES_OF) if ":" not in cell.defence]
     for source, victim, radius in dict.fromkeys((cell.source, cell.victim, cell.strength) for cell in chosen):
-        own = sorted(results.pick(chosen, source=source, victim=victim, strength=radius), key=page.order)
+        own = sorted(results.pick(chosen, source=source, victim=victim, strength=radius), key=wording.order)
         if len(own) < 2:
             continue
         yield f"confusion_{victim}_{source}_{radius}", {cell.defence: cell.measured["confusion"] for cell in own}
@@ -212,7 +212,7 @@ def main(
     store, cells = open_store(folder)
     store.close()
     for split in dict.fromkeys(cell.split for cell in cells):
-        own = page.split_cells(cells, split)
+        own = wording.split_cells(cells, split)
         for draw in DRAWN:
             for name, figure in draw(own):
                 for kind in ("png", "svg"):

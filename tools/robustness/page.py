@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tools import dataset
 from tools.card_page import percent
 from tools.card_page import table as markdown
-from tools.robustness import attacks, corruptions, defences, results
-from tools.robustness.plan import CLEAN, UNIVERSAL
+from tools.robustness import accuracy_kept, attacks, ranking, results
+from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell, of_paper
 from tools.robustness.store import Store
+from tools.robustness.wording import estimate, milliseconds, order, quantity, split_cells, strength
 
 #: The paper's two radii are lost; these stand beside ours (see paper.json).
 RADII = {2: "small", 4: "large"}
@@ -22,53 +22,7 @@ PAPER_VICTIM = "resnet50"
 #: Accuracy of an undefended network under the iterative attacks at this radius, at most: otherwise they are no attacks.
 VERIFIED_AT, MOST_LEFT = 4, 0.02
 
-#: Images of a class from which on a bootstrap within it says something.
-FEWEST = 5
-
 Tables = list[tuple[str, str]]
-#: What to know before MDDA is said to be ahead of another defence.
-FAIRNESS = (
-    "The models float and int8 were trained on images that MDDA had purified, too, on none of the other defences'; the "
-    "model plain on neither. The other defences have the settings of their papers, MDDA's presets were chosen on `val`."
-)
-#: Radius, and the attacks averaged.
-Columns = Sequence[tuple[int | None, Sequence[str]]]
-
-
-def order(cell: Cell) -> tuple[Any, ...]:
-    """By victim, attack and defence in the order of their tables."""
-    known = [CLEAN, *attacks.ATTACKS, UNIVERSAL, *corruptions.CORRUPTIONS]
-    attack = known.index(cell.attack), cell.strength or 0, cell.steps
-    return cell.split, cell.victim, cell.source or "", *attack, _place(cell.defence)
-
-
-def _place(defence: str) -> tuple[int, str]:
-    return (defences.ALL.index(defence) if defence in defences.ALL else len(defences.ALL), defence)
-
-
-def best_reference(cells: Sequence[Cell], names: Sequence[str], split: str) -> Cell | None:
-    """The clean images of the best undefended model of those named; None where none of them was run."""
-    known = [cell for name in names if (cell := results.clean(cells, name, "none", split))]
-    return max(known, key=lambda cell: cell.right.mean(), default=None)
-
-
-def estimate(found: dict[str, Any] | None, name: str = "accuracy") -> str:
-    """A metric with its interval in per cent, without the sign."""
-    if found is None:
-        return "–"
-    low, high = found[f"{name}_95"]
-    return f"{100 * found[name]:.1f} ({100 * low:.0f}–{100 * high:.0f})"
-
-
-def balanced(found: dict[str, Any]) -> str:
-    """Balanced accuracy in per cent; its interval only where each class has images enough to resample."""
-    fewest = min(each["images"] for each in found["classes"].values() if each["images"])
-    text = estimate(found, "balanced_accuracy")
-    return text if fewest >= FEWEST else text.partition(" ")[0]
-
-
-def split_cells(cells: Sequence[Cell], split: str) -> list[Cell]:
-    return sorted(results.pick(cells, split=split), key=order)
 
 
 def unaware(cells: Sequence[Cell], paper: dict[str, Any]) -> Tables:
@@ -154,95 +108,6 @@ def transfer(cells: Sequence[Cell]) -> str:
     return markdown(header, lines) if lines else ""
 
 
-def milliseconds(cells: Sequence[Cell]) -> float:
-    """The median time a defence took for an image."""
-    return float(np.median(np.concatenate([cell.seconds for cell in cells])) * 1000)
-
-
-def strength(cell: Cell) -> str:
-    return "–" if cell.strength is None else _named(cell.strength, cell.unit)
-
-
-def _named(number: int, unit: str) -> str:
-    return f"{number}/255" if unit == "1/255" else f"{number} {unit}".strip()
-
-
-def kept(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
-    """Accuracy kept of the best undefended, plainly trained model: the project's targets."""
-    reference = best_reference(cells, references, split)
-    if reference is None:
-        return ""
-    columns: Columns = [(2, attacks.PAPER), *((radius, attacks.PAPER_LINF) for radius in (2, 4, 8))]
-    always = commonest(cells, reference, [(None, (CLEAN,)), *columns])
-    even = len(set(_shared(cells, reference, VERIFIED_AT, attacks.PAPER_LINF).labels.tolist()))
-    lines = [[*always, *(2 * [f"{100 / even:.1f}" if even else "–"])]]
-    pairs = [(cell.source, cell.victim) for cell in cells if of_paper(cell)]
-    for source, victim in dict.fromkeys(pairs):
-        both = [cell for cell in results.pick(cells, source=source, victim=victim) if of_paper(cell)]
-        for defence in dict.fromkeys(cell.defence for cell in both):
-            untouched = results.clean(cells, victim, defence, split)
-            texts = [estimate(results.kept([untouched], reference), "kept") if untouched else "–"]
-            texts += [estimate(kept_under(both, defence, *column, reference), "kept") for column in columns]
-            if any(text != "–" for text in texts[1:]):  # or not all of the paper's attacks were run at any radius
-                attacked = under(both, defence, VERIFIED_AT, attacks.PAPER_LINF)
-                both_kinds = _balanced(untouched, attacked) if untouched and attacked else ["–", "–"]
-                lines.append([f"{victim}, through {source}, {defence}", *texts, *both_kinds])
-    header = ("% kept", "clean", "six attacks, 2/255", *(f"five L∞, {radius}/255" for radius in (2, 4, 8)))
-    header = (*header, "balanced accuracy, %: clean", f"five L∞, {VERIFIED_AT}/255")
-    of = f"Of the {100 * reference.right.mean():.1f} % that {reference.victim} has without attack or defence"
-    return (
-        f"{markdown(header, lines)}\n\n{of}, on the images of each column; the balanced accuracies on those that both "
-        f"columns have, of {_classes(_shared(cells, reference, VERIFIED_AT, attacks.PAPER_LINF))}."
-    )
-
-
-def under(cells: Sequence[Cell], defence: str, radius: int | None, names: Sequence[str]) -> list[Cell]:
-    """The cells of these attacks at a radius behind a defence; none where one of them was not run."""
-    found = [cell for cell in cells if cell.defence == defence and cell.attack in names]
-    found = [cell for cell in found if cell.strength in (radius, None) and (cell.attack == CLEAN or of_paper(cell))]
-    return found if {cell.attack for cell in found} == set(names) else []
-
-
-def kept_under(
-    cells: Sequence[Cell], defence: str, radius: int | None, names: Sequence[str], reference: Cell
-) -> dict[str, Any] | None:
-    """`results.kept` under these attacks, of one victim through one source; None where one of them was not run."""
-    chosen = under(cells, defence, radius, names)
-    return results.kept(chosen, reference) if chosen else None
-
-
-def _balanced(untouched: Cell, attacked: Sequence[Cell]) -> list[str]:
-    """Balanced accuracy in per cent without attack, and the mean under attacks, on the images that all have."""
-    images = results.common([untouched, *attacked])
-    scores = [results.on(cell, images).measured["balanced_accuracy"] for cell in (untouched, *attacked)]
-    return [f"{100 * scores[0]:.1f}", f"{100 * np.mean(scores[1:]):.1f}"]
-
-
-def _shared(cells: Sequence[Cell], reference: Cell, radius: int | None, names: Sequence[str]) -> Cell:
-    """The reference on the images that all cells of these attacks share with it; without attack on all its images."""
-    chosen = [cell for cell in cells if of_paper(cell) and cell.attack in names and cell.strength in (radius, None)]
-    return results.on(reference, results.common([reference, *chosen]))
-
-
-def _classes(cell: Cell) -> str:
-    """How many images of each class."""
-    counts = np.bincount(cell.labels, minlength=len(dataset.CLASSES)).tolist()
-    pairs = sorted(zip(counts, dataset.CLASSES, strict=True), reverse=True)
-    return ", ".join(f"{count} {name}" for count, name in pairs)
-
-
-def commonest(cells: Sequence[Cell], reference: Cell, columns: Columns) -> list[str]:
-    """Kept by who answers the commonest class whatever comes: what accuracy alone does not tell from a defence."""
-    chosen = int(np.bincount(reference.labels).argmax())
-    texts = [f"always {dataset.CLASSES[chosen]}"]
-    for radius, names in columns:
-        found = {cell.attack for cell in cells if cell.strength in (radius, None)}
-        shared = _shared(cells, reference, radius, names)
-        whole = found >= set(names) and shared.images and shared.right.any()
-        texts.append(f"{100 * np.mean(shared.labels == chosen) / shared.right.mean():.1f}" if whole else "–")
-    return texts
-
-
 def others(cells: Sequence[Cell], views: Sequence[str]) -> str:
     """Attacks of these views, a row each, by strength: what is left, and when the median image that fell did so.
 
@@ -265,7 +130,7 @@ def others(cells: Sequence[Cell], views: Sequence[str]) -> str:
             lines.append(
                 [*row, " or ".join(map(str, counts)), *(_left(cells, columns.get(each)) for each in strengths)]
             )
-        header = ("attack", "against", "victim", "defence", "images", *(_named(each, unit) for each in strengths))
+        header = ("attack", "against", "victim", "defence", "images", *(quantity(each, unit) for each in strengths))
         parts.append(markdown(header, lines))
     return "\n\n".join(parts)
 
@@ -285,7 +150,7 @@ def write(cells: Sequence[Cell], references: Sequence[str], paper: dict[str, Any
     for split in dict.fromkeys(cell.split for cell in cells):
         own = split_cells(cells, split)
         sections = [
-            ("Accuracy kept", kept(own, references, split)),
+            ("Accuracy kept", accuracy_kept.write(own, references, split)),
             ("The attacks succeed where nothing defends", verification(own)),
             *unaware(own, paper),
             ("Transfer", transfer(own)),
@@ -304,7 +169,7 @@ def write(cells: Sequence[Cell], references: Sequence[str], paper: dict[str, Any
         "After a semicolon, where the attack watched the very victim behind the very defence: how many images that are "
         "right there without attack were misread on the way, and the median number of passes or queries it took, each "
         "look counted; the defender then draws other noise. AutoAttack and CW leave an image alone that their source "
-        f"has wrong anyway. ms are the defence's alone; behind `-auto` the model runs a second time. {FAIRNESS}"
+        f"has wrong anyway. ms are the defence's alone; behind `-auto` the model runs a second time. {ranking.FAIRNESS}"
     )
     return note + "".join(f"\n\n### {title}\n\n{text}" for title, text in parts) + "\n"
 

@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 from tools import atomic, card, readme
-from tools.robustness import page, results
+from tools.robustness import accuracy_kept, page, results, wording
 from tools.robustness.results import Cell
 from tools.robustness.store import Store
 
@@ -29,9 +29,9 @@ PAPER = Path(__file__).with_name("paper.json")
 def rows(cells: Sequence[Cell], references: Sequence[str]) -> list[dict[str, Any]]:
     """Every cell as plain numbers, with 95 % intervals."""
     found = []
-    for cell in sorted(cells, key=page.order):
+    for cell in sorted(cells, key=wording.order):
         measured = cell.measured
-        reference = page.best_reference(cells, references, cell.split)
+        reference = accuracy_kept.best_reference(cells, references, cell.split)
         kept = results.kept([cell], reference) if reference else None
         firsts = list(results.firsts(cell, results.behind(cells, cell)).values())
         fell = [each for each in firsts if np.isfinite(each)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge_mdda.parameters import PRESETS
 from tools.card_page import table as markdown
-from tools.robustness import attacks, defences, page, results
+from tools.robustness import accuracy_kept, attacks, defences, results, wording
 from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell
 
@@ -29,14 +29,16 @@ BLIND_TO_NOISE = ("identity", "surrogate", "alarm")
 
 def write(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
     """The table, Markdown; empty where the victim or the reference was not run."""
-    reference = page.best_reference(cells, references, split)
+    reference = accuracy_kept.best_reference(cells, references, split)
     own = [cell for cell in results.pick(cells, victim=VICTIM, split=split) if cell.source in (SOURCE, None)]
     if reference is None or not own:
         return ""
-    always, *constant = page.commonest(own, reference, [(radius, names) for _, names, radius, _, _ in UNAWARE])
+    always, *constant = accuracy_kept.commonest(own, reference, [(radius, names) for _, names, radius, _, _ in UNAWARE])
     lines = []
     for (title, names, radius, floor, aim), of_constant in zip(UNAWARE, constant, strict=True):
-        reached = [page.estimate(page.kept_under(own, each, radius, names, reference), "kept") for each in SHOWN]
+        reached = [
+            wording.estimate(accuracy_kept.under_attacks(own, each, radius, names, reference), "kept") for each in SHOWN
+        ]
         lines.append([f"{title}, % kept", floor, aim, *reached, of_constant])
     for radius, aim in AWARE:
         for victim in (VICTIM, ATTACK_AWARE):
@@ -55,4 +57,4 @@ def _worst(cells: Sequence[Cell], victim: str, defence: str, radius: int, split:
     found = results.survived(knowing, sorted({image for cell in knowing for image in cell.images}))
     several = f"all {len(knowing)} attacks" if len(knowing) > 1 else knowing[0].attack
     balanced = f"balanced {100 * found['balanced_accuracy']:.1f}" if found else ""
-    return f"{page.estimate(found)}, {balanced}; {several}, {found and found['images']} images"
+    return f"{wording.estimate(found)}, {balanced}; {several}, {found and found['images']} images"

@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from tools import atomic, readme
-from tools.robustness import attacks, defences, page, ranking, results, targets
+from tools.robustness import accuracy_kept, attacks, defences, page, ranking, results, targets, wording
 from tools.robustness.plan import CLEAN, UNIVERSAL
 from tools.robustness.results import Cell
 from tools.robustness.table import PageFile, References, StoreFolder, open_store
@@ -39,7 +39,7 @@ RULES = (
     f"the defence (for who knows the defence, as under pgd); an image that never fell counts as later than all others. "
     f"What is stopped may still be useless: a defence that answers the commonest class whatever it sees stays right "
     f"under every attack, so read the balanced accuracy too; it is the mean over the classes that have images, without "
-    f"interval where one has fewer than {page.FEWEST}."
+    f"interval where one has fewer than {wording.FEWEST}."
 )
 
 
@@ -133,11 +133,11 @@ def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
     steps = f" of {cell.steps} steps" if cell.view not in ("scores", "labels", "corruption") and cell.steps > 1 else ""
     steps = f" of {cell.steps} queries" if cell.view in ("scores", "labels") else steps
     looks = f" of {cell.looks} looks each" if cell.looks > 1 else ""
-    radius = "" if cell.strength is None else f" at {page.strength(cell)}"
+    radius = "" if cell.strength is None else f" at {wording.strength(cell)}"
     stay = "none was right" if left is None else f"{left['right']} of {left['images']} stay right"
     parts = [
         f"{cell.attack}{radius}{steps}{looks}{where}: {stay}",
-        f"accuracy {page.estimate(cell.measured)} %, balanced {page.balanced(cell.measured)} %",
+        f"accuracy {wording.estimate(cell.measured)} %, balanced {wording.balanced(cell.measured)} %",
         f"{len(cell.images)} images",
     ]
     remarks = [remark(cells, cell) for remark in (slowed, convergence, misled, overshot)]
@@ -168,7 +168,7 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
 def _both(cell: Cell) -> str:
     """Accuracy and balanced accuracy of a cell."""
     measured = cell.measured
-    return f"{page.estimate(measured)} % (balanced {page.balanced(measured)} %)"
+    return f"{wording.estimate(measured)} % (balanced {wording.balanced(measured)} %)"
 
 
 def _aware(cell: Cell) -> bool:
@@ -218,20 +218,21 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
 def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: str) -> str:
     """What the project's README says of one victim: accuracy kept, targets, MDDA among the others, the counts; and of
     every victim under an attacker who knows the defence."""
-    own = page.split_cells(cells, split)
+    own = wording.split_cells(cells, split)
     through = targets.SOURCE if victim == targets.VICTIM else victim
     rows = [cell for cell in own if (cell.victim, cell.source) == (victim, through) or cell.attack == CLEAN]
     shown = [cell for cell in own if cell.victim in (victim, *references)]
     ranked = [f"- {text}" for text in ranking.write(shown, split)]
     if ranked:
-        ranked += ["", page.FAIRNESS]
+        ranked += ["", ranking.FAIRNESS]
     knowing = page.others([cell for cell in own if cell.defence != "none"], attacks.AWARE_VIEWS)
     if knowing:
         knowing = f"Accuracy in % under an attacker who knows the defence:\n\n{knowing}"
     reached = targets.write(own, references, split) if victim == targets.VICTIM else ""
     if reached:
         reached = f"What this project set out to reach, and did:\n\n{reached}"
-    parts = [page.kept(rows, references, split), reached, "\n".join(ranked), summary(own, victim, split), knowing]
+    shares = accuracy_kept.write(rows, references, split)
+    parts = [shares, reached, "\n".join(ranked), summary(own, victim, split), knowing]
     return "\n\n".join(filter(None, parts))
 
 
@@ -239,7 +240,7 @@ def write(cells: Sequence[Cell]) -> str:
     """The whole verdict, Markdown."""
     parts = [RULES]
     for split in dict.fromkeys(cell.split for cell in cells):
-        own = page.split_cells(cells, split)
+        own = wording.split_cells(cells, split)
         parts += [f"- {text}" for text in ranking.write(own, split)]
         for victim in dict.fromkeys(cell.victim for cell in own):
             # Sweeps of a preset's numbers are for the tables and figures.

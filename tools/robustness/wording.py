@@ -1,0 +1,58 @@
+"""Cells and their numbers as they stand in tables and sentences: order, units, per cent with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tools.robustness import attacks, corruptions, defences, results
+from tools.robustness.plan import CLEAN, UNIVERSAL
+from tools.robustness.results import Cell
+
+#: Images of a class from which on a bootstrap within it says something.
+FEWEST = 5
+
+
+def order(cell: Cell) -> tuple[Any, ...]:
+    """By victim, attack and defence in the order of their tables."""
+    known = [CLEAN, *attacks.ATTACKS, UNIVERSAL, *corruptions.CORRUPTIONS]
+    attack = known.index(cell.attack), cell.strength or 0, cell.steps
+    return cell.split, cell.victim, cell.source or "", *attack, _place(cell.defence)
+
+
+def _place(defence: str) -> tuple[int, str]:
+    return (defences.ALL.index(defence) if defence in defences.ALL else len(defences.ALL), defence)
+
+
+def estimate(found: dict[str, Any] | None, name: str = "accuracy") -> str:
+    """A metric with its interval in per cent, without the sign."""
+    if found is None:
+        return "–"
+    low, high = found[f"{name}_95"]
+    return f"{100 * found[name]:.1f} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def balanced(found: dict[str, Any]) -> str:
+    """Balanced accuracy in per cent; its interval only where each class has images enough to resample."""
+    fewest = min(each["images"] for each in found["classes"].values() if each["images"])
+    text = estimate(found, "balanced_accuracy")
+    return text if fewest >= FEWEST else text.partition(" ")[0]
+
+
+def split_cells(cells: Sequence[Cell], split: str) -> list[Cell]:
+    return sorted(results.pick(cells, split=split), key=order)
+
+
+def milliseconds(cells: Sequence[Cell]) -> float:
+    """The median time a defence took for an image."""
+    return float(np.median(np.concatenate([cell.seconds for cell in cells])) * 1000)
+
+
+def strength(cell: Cell) -> str:
+    return "–" if cell.strength is None else quantity(cell.strength, cell.unit)
+
+
+def quantity(number: int, unit: str) -> str:
+    return f"{number}/255" if unit == "1/255" else f"{number} {unit}".strip()
