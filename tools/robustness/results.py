@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -133,7 +134,9 @@ def of_paper(cell: Cell) -> bool:
 
 def pick(cells: Iterable[Cell], **wanted: Any) -> list[Cell]:
     """The cells whose attributes have the wanted values."""
-    return [cell for cell in cells if all(getattr(cell, name) == value for name, value in wanted.items())]
+    attributes = operator.attrgetter(*wanted)
+    values = tuple(wanted.values()) if len(wanted) > 1 else next(iter(wanted.values()))  # as attrgetter has one name's
+    return [cell for cell in cells if attributes(cell) == values]
 
 
 def alike(cells: Iterable[Cell], cell: Cell, **changed: Any) -> Cell | None:
@@ -190,8 +193,13 @@ def stays(cell: Cell, untouched: Cell) -> dict[str, Any] | None:
     if not count:
         return None
     right = int((right_of(cell, images)[before] == 1).sum())
+    return {"images": count, "right": right, "stays": right / count, "stays_95": _exact(right, count)}
+
+
+@functools.cache
+def _exact(right: int, count: int) -> tuple[float, float]:
     low, high = binomtest(right, count).proportion_ci(method="exact")
-    return {"images": count, "right": right, "stays": right / count, "stays_95": (float(low), float(high))}
+    return float(low), float(high)
 
 
 def survived(cells: Sequence[Cell], images: Sequence[str]) -> dict[str, Any] | None:
