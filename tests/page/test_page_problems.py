@@ -164,7 +164,8 @@ def test_cancelling_goes_back_to_the_start_and_no_late_answer_comes(visit: Calla
 def test_a_second_picture_takes_the_place_of_one_that_is_asked_about(visit: Callable[..., Visit]) -> None:
     seen = visit().open()
     seen.page.route("**/v1/assess*", lambda route: None, times=1)
-    seen.give(ATTACKED)
+    with seen.page.expect_request("**/v1/assess*"):  # or it is the second one that is never answered
+        seen.give(ATTACKED)
     seen.page.locator("#busy").wait_for()
     seen.ask(png(np.full((64, 64, 3), 128, np.uint8), "second.png"))
     assert "second.png" in seen.page.locator("#which").inner_text()
