@@ -39,8 +39,15 @@ def test_every_look_draws_its_own_noise():
         assert (defended(unit(PIXELS)) != defended(unit(PIXELS))).any()
 
 
-def attacked(network, purifiers, levels=4, seed=1):
-    return adversary.single_step(network, PIXELS, LABELS, purifiers, levels=levels, random=np.random.default_rng(seed))
+def attacked(network, purifiers, levels=4, seed=1, steps=1):
+    random = np.random.default_rng(seed)
+    return adversary.attacked_views(network, PIXELS, LABELS, purifiers, levels=levels, steps=steps, random=random)
+
+
+def loss(network, purifiers, pixels):
+    defended = adversary.Defended(network, purifiers, np.random.default_rng(3))
+    with torch.no_grad():
+        return float(torch.nn.functional.cross_entropy(defended(unit(pixels)), torch.from_numpy(LABELS)))
 
 
 @pytest.mark.parametrize("purifiers", [[None] * 3, [PURIFIER, None, PURIFIER]], ids=["unaware", "some aware"])
@@ -51,13 +58,14 @@ def test_a_step_stays_in_its_ball_raises_the_loss_and_repeats_itself(purifiers, 
     assert np.abs(moved.astype(int) - PIXELS).max() == levels
     np.testing.assert_array_equal(moved, attacked(network, purifiers, levels))
     assert (moved != attacked(network, purifiers, levels, seed=2)).any()
-    defended = adversary.Defended(network, purifiers, np.random.default_rng(3))
-    with torch.no_grad():
-        before, after = (
-            float(torch.nn.functional.cross_entropy(defended(unit(pixels)), torch.from_numpy(LABELS)))
-            for pixels in (PIXELS, moved)
-        )
-    assert after > before
+    assert loss(network, purifiers, moved) > loss(network, purifiers, PIXELS)
+
+
+def test_several_steps_raise_the_loss_further_in_the_same_ball():
+    network, unknown = trained_like(), [None] * 3
+    one, several = attacked(network, unknown), attacked(network, unknown, steps=3)
+    assert np.abs(several.astype(int) - PIXELS).max() == 4
+    assert loss(network, unknown, several) > loss(network, unknown, one)
 
 
 def test_who_knows_the_purification_steps_elsewhere():

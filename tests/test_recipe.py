@@ -61,7 +61,7 @@ def test_every_width_and_side_is_taken(tmp_path, width, side):
 
 def test_what_is_not_said_is_off(tmp_path):
     plan = changed(tmp_path)
-    assert (plan.attacked_share, plan.aware_share, plan.radii, plan.distillation) == (0, 0, (), 0)
+    assert (plan.attacked_share, plan.aware_share, plan.attack_steps, plan.radii, plan.distillation) == (0, 0, 1, (), 0)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,7 @@ def test_what_is_not_said_is_off(tmp_path):
         ({"dropout": 1.0}, r"dropout in \[0, 1\), got 1.0"),
         ({"balance_power": 2}, r"balance_power in \[0, 1\], got 2"),
         ({"patience": 0}, "patience of at least 1, got 0"),
+        (ATTACKED | {"attack_steps": 0}, "attack_steps of at least 1, got 0"),
         ({"stages": [[16, 3]]}, "stages of .side ≥ 32, epochs ≥ 1., got"),
         ({"stages": []}, "stages of .side ≥ 32, epochs ≥ 1., got"),
         ({"purified_share": 0.5}, "purifications with the purified_share 0.5, got none"),

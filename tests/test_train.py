@@ -52,6 +52,7 @@ def folder(tmp_path_factory):
 ATTACKED = """
 attacked_share = 0.5
 aware_share = 0.5
+attack_steps = 2
 radii = [2, 4]
 """
 
@@ -185,12 +186,13 @@ def test_a_view_is_purified_with_its_own_seed(folder, tmp_path):
 def test_an_attacked_view_is_purified_after_the_attack(folder, tmp_path, monkeypatch):
     calls = []
 
-    def attack(network, pixels, labels, purifiers, *, levels, random):
+    def attack(network, pixels, labels, purifiers, *, levels, steps, random):
         calls.append((labels.tolist(), [None if purifier is None else purifier.parameters for purifier in purifiers]))
         assert levels in (2, 4)
+        assert steps == 2
         return 255 - pixels
 
-    monkeypatch.setattr(train.adversary, "single_step", attack)
+    monkeypatch.setattr(train.adversary, "attacked_views", attack)
     training, pixels, result = disturb(folder, tmp_path, attacked=True, aware=True)
     first, second = (purifier.parameters for purifier in training.purifiers)
     assert calls == [([0, 1, 2, 3], [first, None, second, None])]

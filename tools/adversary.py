@@ -18,9 +18,10 @@ from torch import nn
 from edge_mdda import Purifier
 from tools import attack
 
-# Of a single step, relative to the radius: Wong, Rice, Kolter, "Fast is better than free: revisiting adversarial
-# training", ICLR 2020, which also starts at a random point. From a longer step it learns to resist single steps only.
-STEP = 1.25
+#: How long all steps together are, relative to the radius. Of one step: Wong, Rice, Kolter, "Fast is better than free:
+#: revisiting adversarial training", ICLR 2020, which also starts at a random point; from a longer one a network learns
+#: to resist single steps only. Of several: Madry et al., ICLR 2018, section 5.
+ONE, SEVERAL = 1.25, 2.5
 
 
 class Defended(nn.Module):
@@ -50,16 +51,17 @@ class Defended(nn.Module):
         return self.network(images + shift)
 
 
-def single_step(
+def attacked_views(
     network: nn.Module,
     pixels: NDArray[np.uint8],
     labels: NDArray[np.int64],
     purifiers: Sequence[Purifier | None],
     *,
     levels: int,
+    steps: int = 1,
     random: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """Attack views by one step from a random start, cheap enough to train on.
+    """Attack views by one or a few steps from a random start, cheap enough to train on.
 
     Args:
         network: RGB float32 NCHW in [0, 1] to logits; left in the mode and with the gradients it had.
@@ -67,6 +69,7 @@ def single_step(
         labels: indices of the classes to leave, (N,).
         purifiers: for each view the purification its attacker knows of, or None.
         levels: radius of the ball in 1/255.
+        steps: how many.
         random: of the random start and the noise that the attacker draws.
 
     Returns:
@@ -75,7 +78,10 @@ def single_step(
     with _fixed(network):
         defended = Defended(network, purifiers, random).eval()
         seed = int(random.integers(2**63))
-        return attack.descend(defended, pixels, labels, levels=levels, steps=1, step=STEP, batch=len(pixels), seed=seed)
+        step = (ONE if steps == 1 else SEVERAL) / steps
+        return attack.descend(
+            defended, pixels, labels, levels=levels, steps=steps, step=step, batch=len(pixels), seed=seed
+        )
 
 
 @contextmanager

@@ -208,7 +208,11 @@ def training(card: Card) -> str:
         )
     if recipe.get("attacked_share"):
         radii = ", ".join(map(str, recipe["radii"]))
-        parts.append(f"{percent(recipe['attacked_share'])} of the views were attacked at a radius of {radii} / 255.")
+        steps = recipe.get("attack_steps", 1)
+        parts.append(
+            f"{percent(recipe['attacked_share'])} of the views were attacked at a radius of {radii} / 255, in {steps} "
+            f"step{'s' if steps > 1 else ''}."
+        )
     if recipe.get("distillation"):
         parts.append(f"{percent(recipe['distillation'])} of the loss is the distance from a teacher's answers.")
     parts.append(lasted)

@@ -39,6 +39,7 @@ class Recipe:
     network: str = "mobilenet_v2"
     attacked_share: float = 0.0  # part of the views attacked on the network being trained, then purified or not
     aware_share: float = 0.0  # part of the attacked and purified views whose attacker sees through the purification
+    attack_steps: int = 1  # of that attack
     radii: tuple[int, ...] = ()  # of the attack in 1/255, one drawn for each batch
     distillation: float = 0.0  # part of the loss that is the distance from the teacher's answers
     distillation_temperature: float = 1.0  # of teacher and student in that part
@@ -50,7 +51,8 @@ class Recipe:
         _expect(self.batch >= 2, "batch of at least 2", self.batch)
         _expect(self.learning_rate > 0, "learning_rate above 0", self.learning_rate)
         _expect(self.weight_decay >= 0, "weight_decay of at least 0", self.weight_decay)
-        _expect(self.patience >= 1, "patience of at least 1", self.patience)
+        for name in ("patience", "attack_steps"):
+            _expect(getattr(self, name) >= 1, f"{name} of at least 1", getattr(self, name))
         for name in ("label_smoothing", "dropout"):
             _expect(0 <= getattr(self, name) < 1, f"{name} in [0, 1)", getattr(self, name))
         for name in ("balance_power", "purified_share", "attacked_share", "aware_share", "distillation"):

@@ -138,8 +138,14 @@ class Training(lightning.LightningModule):
         if len(chosen):
             known = [self.purifiers[purifications[view]] if aware[view] else None for view in chosen]
             levels = int(random.choice(self.plan.radii))
-            result[chosen] = adversary.single_step(
-                self.network, result[chosen], labels[chosen].numpy(), known, levels=levels, random=random
+            result[chosen] = adversary.attacked_views(
+                self.network,
+                result[chosen],
+                labels[chosen].numpy(),
+                known,
+                levels=levels,
+                steps=self.plan.attack_steps,
+                random=random,
             )
         for view in (purifications >= 0).nonzero()[:, 0].tolist():
             result[view] = self.purifiers[purifications[view]].purify(result[view], seed=int(seeds[view]))
