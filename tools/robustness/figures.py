@@ -73,14 +73,15 @@ def sweeps(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
                 number = float(value or getattr(defences.PRESETS[preset], name))
                 found.setdefault((cell.victim, preset), {}).setdefault(_source(cell), []).append((number, cell))
         for (victim, preset), curves in found.items():
-            swept = {source: points for source, points in curves.items() if len(points) > 1}
+            swept = {source: points for source, points in curves.items() if len({number for number, _ in points}) > 1}
             if swept:
                 title = f"{victim} behind {preset}, {symbol} changed"
                 yield f"sweep_{name}_{victim}_{preset}", lines(swept, symbol, title)
 
 
 def _source(cell: Cell) -> str:
-    return attack_name(cell) + (f" ({cell.source})" if cell.source else "")
+    steps = f", {cell.steps} steps" if cell.steps > 1 else ""
+    return attack_name(cell) + steps + (f" ({cell.source})" if cell.source else "")
 
 
 def ablation(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
@@ -129,14 +130,18 @@ def radii(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
 
 
 def convergence(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
-    """Accuracy against the number of steps: twice as many must change nothing."""
+    """Accuracy against the number of steps, on the images that all have: twice as many must change nothing."""
     found: dict[str, dict[str, list[Point]]] = {}
     for cell in cells:
         if cell.attack in attacks.ATTACKS and cell.defence != "none":
             name = f"{attack_name(cell)} ({cell.source}), {cell.defence}, {cell.looks} looks"
             found.setdefault(cell.victim, {}).setdefault(name, []).append((cell.steps, cell))
     for victim, curves in found.items():
-        several = {name: points for name, points in curves.items() if len(points) > 1}
+        several = {}
+        for name, points in curves.items():
+            shared = results.common([cell for _, cell in points])
+            if len(points) > 1 and shared:
+                several[f"{name}, {len(shared)} images"] = [(steps, results.on(cell, shared)) for steps, cell in points]
         if several:
             yield f"convergence_{victim}", lines(several, "steps", f"{victim}: accuracy against the attack's steps")
 
