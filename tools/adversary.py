@@ -20,8 +20,8 @@ from tools import attack
 
 #: How long all steps together are, relative to the radius. Of one step: Wong, Rice, Kolter, "Fast is better than free:
 #: revisiting adversarial training", ICLR 2020, which also starts at a random point; from a longer one a network learns
-#: to resist single steps only. Of several: Madry et al., ICLR 2018, section 5.
-ONE, SEVERAL = 1.25, 2.5
+#: to resist single steps only. Of several: as in `tools.attack`.
+ONE, SEVERAL = 1.25, attack.REACH
 
 
 class Defended(nn.Module):

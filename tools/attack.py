@@ -20,6 +20,9 @@ from torch import nn
 from tools import dataset
 
 BATCH = 16
+#: How long several steps together are, relative to the radius: far enough to cross the ball and come back (Madry et
+#: al., section 5, "2.5 ε / steps").
+REACH = 2.5
 
 
 def descend(

@@ -33,7 +33,8 @@ def write(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
         return ""
     columns: Columns = [(2, attacks.PAPER), *((radius, attacks.PAPER_LINF) for radius in (2, 4, 8))]
     always = commonest(cells, reference, [(None, (CLEAN,)), *columns])
-    even = len(set(_shared(cells, reference, BALANCED_AT, attacks.PAPER_LINF).labels.tolist()))
+    shared = _shared(cells, reference, BALANCED_AT, attacks.PAPER_LINF)
+    even = len(set(shared.labels.tolist()))
     lines = [[*always, *(2 * [f"{100 / even:.1f}" if even else "–"])]]
     pairs = [(cell.source, cell.victim) for cell in cells if of_paper(cell)]
     for source, victim in dict.fromkeys(pairs):
@@ -51,7 +52,7 @@ def write(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
     of = f"Of the {100 * reference.right.mean():.1f} % that {reference.victim} has without attack or defence"
     return (
         f"{markdown(header, lines)}\n\n{of}, on the images of each column; the balanced accuracies on those that both "
-        f"columns have, of {_classes(_shared(cells, reference, BALANCED_AT, attacks.PAPER_LINF))}."
+        f"columns have, of {_classes(shared)}."
     )
 
 

@@ -22,15 +22,12 @@ import torchattacks
 from torch import nn
 from torch.nn import functional
 
-from tools import dataset
+from tools import attack, dataset
 from tools.robustness import hard_label
 
 #: What an attack is run against: the network alone; the network behind a defence, with a way back through it (see
 #: `tools.robustness.aware`); or nothing but the answers of a victim behind a defence (`tools.robustness.queries`).
 View = Literal["network", "identity", "surrogate", "seed", "alarm", "scores", "labels"]
-#: Length of a step relative to the radius and the number of steps: far enough to cross the ball and come back (Madry
-#: et al., ICLR 2018, section 5, "2.5 ε / steps").
-REACH = 2.5
 #: AutoAttack's authors give its gradients 100 steps and its Square 5000 queries; fewer steps get fewer queries.
 QUERIES_A_STEP = 50
 #: Of attackers who know the defence.
@@ -61,7 +58,7 @@ class Settings:
     @property
     def step(self) -> float:
         """Length of a step relative to the radius."""
-        return min(1.0, REACH / self.steps)
+        return min(1.0, attack.REACH / self.steps)
 
 
 Run = Callable[[nn.Module, torch.Tensor, torch.Tensor, Settings], torch.Tensor]
@@ -224,9 +221,9 @@ def _low_frequency(model: nn.Module, images: torch.Tensor, labels: torch.Tensor,
 def _spatial(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings) -> torch.Tensor:
     """The worst of a grid of rotations and shifts, in degrees and tenths of a pixel."""
     degrees = settings.strength or 0
-    attack = foolbox.attacks.SpatialAttack(max_rotation=degrees, max_translation=degrees / 10)
+    search = foolbox.attacks.SpatialAttack(max_rotation=degrees, max_translation=degrees / 10)
     attacked = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
-    return attack.run(attacked, images, labels)
+    return search.run(attacked, images, labels)
 
 
 def _patch(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, settings: Settings) -> torch.Tensor:

@@ -29,9 +29,10 @@ PAPER = Path(__file__).with_name("paper.json")
 def rows(cells: Sequence[Cell], references: Sequence[str]) -> list[dict[str, Any]]:
     """Every cell as plain numbers, with 95 % intervals."""
     found = []
+    best = {split: accuracy_kept.best_reference(cells, references, split) for split in {cell.split for cell in cells}}
     for cell in sorted(cells, key=wording.order):
         measured = cell.measured
-        reference = accuracy_kept.best_reference(cells, references, cell.split)
+        reference = best[cell.split]
         kept = results.kept([cell], reference) if reference else None
         firsts = list(results.firsts(cell, results.behind(cells, cell)).values())
         fell = [each for each in firsts if np.isfinite(each)]

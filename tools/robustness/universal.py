@@ -11,14 +11,13 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import foolbox
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from tools import atomic, attack
-from tools.robustness.attacks import Settings
+from tools.robustness.attacks import ATTACKS, Settings
 
 #: Steps, and images drawn for each.
 STEPS, DRAWN = 100, 20
@@ -66,12 +65,11 @@ def make(
         levels: the radius in L∞, up to 127.
     """
     images, settings = attack.to_unit(pixels), Settings(levels, steps)
-    moved = foolbox.PyTorchModel(_Moved(network, images, torch.from_numpy(labels)).eval(), bounds=(0, 1), device="cpu")
+    moved = _Moved(network, images, torch.from_numpy(labels)).eval()
     still, right = torch.full_like(images[:1], 0.5), torch.zeros(1, dtype=torch.int64)
-    descent = foolbox.attacks.LinfPGD(rel_stepsize=settings.step, steps=steps)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        found = descent.run(moved, still, right, epsilon=settings.radius)[0]
+        found = ATTACKS["pgd"].run(moved, still, right, settings)[0]
     return (found - 0.5).mul(255).round().clamp(-levels, levels).permute(1, 2, 0).numpy().astype(np.int16)
 
 
