@@ -16,68 +16,21 @@ for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattack
 
 import typer  # noqa: E402
 
+from tests.cells import CELLS, COUNT, LABELS, cell, paper_cells  # noqa: E402
 from tools import dataset  # noqa: E402
 from tools.robustness import (  # noqa: E402
     accuracy_kept,
-    attacks,
     figures,
     page,
-    ranking,
     results,
     run,
     table,
-    targets,
     verdict,
     wording,
 )
 from tools.robustness.plan import CLEAN  # noqa: E402
-from tools.robustness.results import Cell  # noqa: E402
 from tools.robustness.store import Answer, Store  # noqa: E402
 
-COUNT = 40
-LABELS = np.arange(COUNT) % 8
-
-
-def cell(attack, part, *, defence="none", victim="resnet50", source="resnet50", strength=4, first=None, **changes):
-    """Of 40 images the given part is answered rightly, the first ones."""
-    known = attacks.ATTACKS.get(attack)
-    view = changes.get("view", known.view if known else "none")
-    right = np.arange(COUNT) < round(part * COUNT)
-    logits = np.eye(8, dtype=np.float32)[np.where(right, LABELS, (LABELS + 1) % 8)][None]
-    given = {
-        "attack": attack,
-        "strength": None if attack in (CLEAN, "cw") else strength,
-        "unit": known.unit if known else "",
-        "steps": known.steps if known else 1,
-        "looks": known.looks if known else 1,
-        "view": view,
-        "knows": known.knows if known else "nobody attacks",
-        "source": None if attack == CLEAN else source,
-        "known": None if view in ("network", "none", "corruption") else defence,
-        "split": "test",
-        "victim": victim,
-        "defence": defence,
-        "images": tuple(f"{number:02}" for number in range(COUNT)),
-        "labels": LABELS,
-        "logits": logits,
-        "seconds": np.full(COUNT, {"none": 0.0, "edge": 0.004, "nrp": 0.05}.get(defence, 0.002)),
-        "facts": tuple({"first": first, "asked": 100, "seconds": 1.0, "linf": 4.0, "l2": 3.0} for _ in range(COUNT)),
-    }
-    return Cell(**{**given, **changes})
-
-
-def paper_cells(defence, part, victim="resnet50"):
-    return [cell(name, part, defence=defence, victim=victim) for name in attacks.PAPER]
-
-
-CELLS = [
-    cell(CLEAN, 0.8),
-    cell(CLEAN, 0.75, defence="edge"),
-    cell(CLEAN, 0.7, defence="nrp"),
-    *paper_cells("none", 0),
-    *paper_cells("edge", 0.7),
-    *paper_cells("nrp", 0.4),
-]
 PAPER = json.loads(table.PAPER.read_text())
 
 
@@ -169,139 +122,6 @@ def test_the_balanced_accuracy_of_few_images_has_no_interval():
     assert wording.balanced(cell("pgd", 1).measured) == "100.0 (100–100)"
     few = results.on(cell("pgd", 1), [f"{number:02}" for number in range(12)])
     assert wording.balanced(few.measured) == "100.0"
-
-
-UNTOUCHED = [cell(CLEAN, 1), cell(CLEAN, 1, defence="edge")]
-
-
-class TestVerdict:
-    def test_attacks_are_sorted_by_what_is_left(self):
-        clean = cell(CLEAN, 1, defence="edge")
-        kinds = {part: verdict.sort([], cell("pgd", part, defence="edge"), clean)[0] for part in (1, 0.9, 0.3)}
-        assert kinds == {1: "stopped", 0.9: "stopped in part", 0.3: "not stopped"}
-        assert verdict.sort([], cell("blur", 0.3, view="corruption"), clean)[0] == "nobody attacks"
-        assert verdict.sort([], cell("noise", 1), clean)[0] == "nobody attacks"
-
-    def test_too_few_images_show_nothing(self):
-        """All 32 stay right: the exact interval of that begins below 90 %."""
-        kind, left = verdict.sort([], cell("pgd", 0.8, defence="edge"), cell(CLEAN, 0.8, defence="edge"))
-        assert kind == "stopped in part"
-        assert (left["right"], left["images"]) == (32, 32)
-        assert left["stays_95"][0] == pytest.approx(0.891, abs=0.001)
-
-    def test_what_was_wrong_without_attack_did_not_fall(self):
-        clean, after = cell(CLEAN, 0.75, defence="edge"), cell("square", 0.5, defence="edge", first=70)
-        assert list(results.firsts(after, clean).values()) == [70] * 30
-        assert "; 30 after 70 |" in page.others([clean, after], ["scores"])
-
-    def test_a_factor_is_the_ratio_of_the_median_images(self):
-        before, after = cell("square", 0, first=10), cell("square", 0.4, defence="edge", first=70)
-        text = verdict.slowed([*UNTOUCHED, before, after], after)
-        assert text == "slowed: the median image fell after 70 queries and not 10, a factor of 7.0"
-        quick = cell("square", 0, defence="edge", first=12)
-        assert verdict.slowed([*UNTOUCHED, before, quick], quick).startswith("not slowed")
-
-    def test_who_knows_the_defence_needs_more_passes(self):
-        before, after = cell("pgd", 0, first=4), cell("bpda-pgd", 0.4, defence="edge", first=160)
-        text = verdict.slowed([*UNTOUCHED, before, after], after)
-        assert text == "slowed: the median image fell after 160 passes and not 4, a factor of 40.0"
-        elsewhere = cell("bpda-pgd", 0.4, defence="edge", victim="int8", first=160)
-        assert verdict.slowed([*UNTOUCHED, before, elsewhere], elsewhere) is None
-
-    def test_where_an_attack_fell_elsewhere_nothing_is_said_of_when(self):
-        """The attack watched its source, bare: when that fell says nothing of a victim behind a defence."""
-        for shown in (cell("patch", 0.5, defence="edge", first=3), cell("pgd", 0, victim="int8", first=3)):
-            untouched = cell(CLEAN, 1, defence=shown.defence, victim=shown.victim)
-            assert results.firsts(shown, untouched) == {}
-
-    def test_what_fails_without_defence_is_not_stopped_by_one(self):
-        clean = [cell(CLEAN, 1), cell(CLEAN, 1, defence="edge")]
-        for left, kind in ((0.95, "failed anyway"), (0.5, "stopped")):
-            cells = [*clean, cell("pgd", left), cell("pgd", 1, defence="edge")]
-            assert verdict.sort(cells, cells[-1], clean[1])[0] == kind
-
-    def test_what_never_fell_is_later_than_all_others(self):
-        before, never = cell("square", 0, first=10), cell("square", 0.9, defence="edge")
-        text = verdict.slowed([*UNTOUCHED, before, never], never)
-        assert "most images never fell within 100 queries, 10 without" in text
-
-    def test_only_the_same_attack_is_compared(self):
-        more = cell("square", 0, first=10, steps=5000)
-        after = cell("square", 0.4, defence="edge", first=70)
-        assert verdict.slowed([*UNTOUCHED, more, after], after) is None
-
-    def test_who_knows_the_purification_does_not_know_the_alarm(self):
-        assert verdict.knowledge(cell("bpda-pgd", 0, defence="edge-auto")).endswith("; not the alarm")
-        assert not verdict.knowledge(cell("bpda-pgd", 0, defence="edge")).endswith("alarm")
-
-    def test_twice_the_steps_are_asked_for(self):
-        one, two = (cell("bpda-pgd", part, defence="edge", steps=steps) for part, steps in ((0.5, 20), (0.4, 40)))
-        assert "twice the steps were not run" in verdict.convergence([one], one)
-        assert "change the accuracy by -10.0 points (" in verdict.convergence([one, two], one)
-        assert verdict.convergence([one, two], two) is None
-        assert verdict.convergence([one], cell("pgd", 0.5, defence="edge")) is None
-
-    def test_gradients_that_mislead_are_told(self):
-        unaware, aware = cell("pgd", 0.2, defence="edge"), cell("bpda-pgd", 0.7, defence="edge")
-        assert "does better with pgd, by 50.0 points" in verdict.misled([unaware, aware], aware)
-        assert verdict.misled([cell("pgd", 0.7, defence="edge"), aware], aware) is None
-        asks = cell("square", 0.3, defence="edge")
-        assert "who only asks does better with square, by 40.0 points" in verdict.misled([asks, aware], aware)
-
-    def test_more_that_helps_less_is_told(self):
-        half, whole = cell("fgsm", 0.2, defence="edge", strength=4), cell("fgsm", 0.6, defence="edge", strength=8)
-        assert verdict.overshot([half, whole], whole) == "half the radius does better, by 40.0 points"
-        assert verdict.overshot([half, whole], half) is None
-
-    def test_no_attack_is_left_out(self):
-        known = [cell("bpda-pgd", 0.02, defence="edge", first=40), cell("square", 0.5, defence="edge", first=9)]
-        text = verdict.write([*CELLS, *known])
-        behind = [each for each in [*CELLS, *known] if each.defence == "edge" and each.attack != CLEAN]
-        section = text.split("### resnet50 behind edge")[1].split("### ")[0]
-        lines = [line for line in section.splitlines() if line.startswith("- ") and " images" in line]
-        assert len(lines) == len(behind)
-        assert "**Not stopped, who knows the network and the defence, not its noise" in text
-        assert "of 1 attack of one who knows it 1 not stopped" in text
-        assert "of 6 attacks of one who does not know the defence 6 stopped in part" in text
-        assert "30 of 30 stay right" not in text
-        assert "28 of 30 stay right" in text
-
-    def test_a_better_defence_is_named(self):
-        (text,) = ranking.write(CELLS, "test")
-        assert "0.0 % without defence, MDDA's edge has 70.0 % in 4.0 ms. No other defence is more accurate." in text
-        assert "Each of the others is slower" in text
-        better = [*CELLS, *paper_cells("jpeg", 0.9)]
-        assert "More accurate: jpeg (90.0 % in 2.0 ms)" in ranking.write(better, "test")[0]
-        (text,) = ranking.write([*CELLS, *paper_cells("jpeg", 0.5)], "test")
-        assert (
-            "Less accurate and quicker: jpeg (50.0 % in 2.0 ms). Ahead of MDDA in accuracy per millisecond: jpeg, by "
-            in text
-        )
-        rival = paper_cells("paper-small", 0.8)
-        text = ranking.write([*CELLS, *rival], "test")[0]
-        assert "MDDA's edge has 70.0 % in 4.0 ms. More accurate is MDDA's own: paper-small (80.0 % in 2.0 ms)." in text
-        close = [cell(each.attack, 0.68, defence="jpeg") for each in paper_cells("none", 0)]
-        assert "Not told apart from jpeg: +2.5 points (" in ranking.write([*CELLS, *close], "test")[0]
-
-
-def test_what_was_reached_stands_beside_what_was_aimed_at():
-    through = {"defence": "edge", "victim": "int8", "source": "float"}
-    own = [cell(name, 0.7, strength=4, **through) for name in attacks.PAPER_LINF]
-    # Of another source: for its own table.
-    own += [cell(name, 0.1, strength=4, **{**through, "source": "plain"}) for name in attacks.PAPER_LINF]
-    own += [cell("bpda-pgd", 0.4, **through), cell("surrogate-pgd", 0.3, **through), cell("seed-pgd", 0, **through)]
-    text = targets.write([*own, cell(CLEAN, 0.8)], ["resnet50"], "test")
-    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
-    assert rows["five attacks in L∞, 4/255, % kept"].startswith(
-        "| five attacks in L∞, 4/255, % kept | 90 | 97 | – | – | 87.5"
-    )
-    assert rows["five attacks in L∞, 8/255, % kept"].endswith("| 84 | 93 | – | – | – | – | – |")
-    assert rows["clean images, % kept"].endswith("| – |")
-    assert (
-        "30.0 (18–45), balanced 30.0; all 2 attacks, 40 images"
-        in rows["int8, known defence, unknown noise, 4/255, accuracy in %"]
-    )
-    assert targets.write([cell(CLEAN, 0.8)], ["resnet50"], "test") == ""
 
 
 @pytest.fixture
