@@ -10,9 +10,8 @@ for library in ("art", "distributed", "foolbox", "matplotlib", "skimage", "torch
 
 from typer.testing import CliRunner  # noqa: E402
 
-from edge_mdda.batch import cluster  # noqa: E402
-from tests import laboratory  # noqa: E402
-from tools.robustness import plan, results, work  # noqa: E402
+from tests import filling, laboratory  # noqa: E402
+from tools.robustness import results  # noqa: E402
 from tools.robustness.__main__ import app  # noqa: E402
 from tools.robustness.store import Store  # noqa: E402
 
@@ -27,25 +26,20 @@ def pictures(victim):
     return laboratory.pictures(victim, 3)
 
 
-def fill(folder, pictures, victim, defences=("none",)):
-    """Run FGSM on some images; what the store then holds of them, but the times."""
+def run(folder, pictures, victim, defences=("none",)):
+    """FGSM on some images, and what the store then holds of them, but the times."""
     store = Store(folder)
-    crafts = plan.crafts(["clean", "fgsm"], [victim], [victim], defences, [8])
-    store.add_images((each.digest, "test", each.label) for each in pictures)
-    store.describe(plan.meanings(crafts, [victim], defences, 1))
-    lacking = list(plan.missing(store, pictures, crafts, [victim], defences))
-    for outcome in cluster.spread(work.do, plan.jobs(store, lacking), None):
-        store.add(outcome.example, outcome.image, outcome.facts, outcome.encoded, outcome.answers)
-    store.add_run(f"run from {pictures[0].digest} on", "a machine", 1.0, len(lacking))
+    count = filling.fill(store, pictures, [victim], ("clean", "fgsm"), defences, repetitions=1)
+    store.add_run(f"run from {pictures[0].digest} on", "a machine", 1.0, count)
     store.close()
-    return content(folder)
+    return answers(folder)
 
 
-def content(folder):
+def answers(folder):
     store = Store(folder)
-    answers = store.database.execute("select example, key, image, logits from answers order by 1, 2, 3").fetchall()
+    held, _, _ = filling.content(store)
     store.close()
-    return answers
+    return held
 
 
 def merge(origin, into):
@@ -53,11 +47,11 @@ def merge(origin, into):
 
 
 def test_two_stores_together_are_one_that_was_run_at_once(pictures, victim, tmp_path):
-    whole = fill(tmp_path / "whole", pictures, victim)
-    fill(tmp_path / "here", pictures[:2], victim)
-    fill(tmp_path / "there", pictures[1:], victim)
+    whole = run(tmp_path / "whole", pictures, victim)
+    run(tmp_path / "here", pictures[:2], victim)
+    run(tmp_path / "there", pictures[1:], victim)
     assert "2 answers brought" in merge(tmp_path / "there", tmp_path / "here").output
-    assert content(tmp_path / "here") == whole
+    assert answers(tmp_path / "here") == whole
     assert "0 answers brought" in merge(tmp_path / "there", tmp_path / "here").output
     store = Store(tmp_path / "here")
     assert store.database.execute("select count(*) from runs").fetchone() == (2,)
@@ -66,11 +60,11 @@ def test_two_stores_together_are_one_that_was_run_at_once(pictures, victim, tmp_
 
 
 def test_an_example_whose_picture_is_elsewhere_is_made_again_for_a_new_question(pictures, victim, tmp_path):
-    fill(tmp_path / "there", pictures, victim)
+    run(tmp_path / "there", pictures, victim)
     merge(tmp_path / "there", tmp_path / "here")
     assert not list(tmp_path.glob("here/**/*.png"))
-    asked = fill(tmp_path / "here", pictures, victim, ("none", "jpeg"))
-    assert asked == fill(tmp_path / "at_once", pictures, victim, ("none", "jpeg"))
+    asked = run(tmp_path / "here", pictures, victim, ("none", "jpeg"))
+    assert asked == run(tmp_path / "at_once", pictures, victim, ("none", "jpeg"))
     assert len(list(tmp_path.glob("here/**/*.png"))) == len(pictures)
 
 
