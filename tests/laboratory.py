@@ -41,6 +41,11 @@ def victim(folder: Path, name: str = "small", seed: int = 0) -> Victim:
     return Victim(name, path)
 
 
+def victims(folder: Path) -> list[Victim]:
+    """Two that answer differently."""
+    return [victim(folder, "first"), victim(folder, "second", seed=1)]
+
+
 def pictures(of: Victim, count: int = 3) -> list[Picture]:
     """Drawn pictures, their classes those that the victim answers."""
     made = []

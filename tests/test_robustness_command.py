@@ -19,17 +19,15 @@ from edge_mdda.batch import cluster  # noqa: E402
 from tests import laboratory  # noqa: E402
 from tests.conftest import draw  # noqa: E402
 from tests.filling import content  # noqa: E402
+from tests.program import CHECKOUT  # noqa: E402
 from tools import dataset  # noqa: E402
 from tools.robustness import plan, run, work  # noqa: E402
 from tools.robustness.store import Store  # noqa: E402
 
-CHECKOUT = Path(__file__).parent.parent
-
 
 @pytest.fixture(scope="module")
 def victims(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("victims")
-    return [laboratory.victim(folder, "first"), laboratory.victim(folder, "second", seed=1)]
+    return laboratory.victims(tmp_path_factory.mktemp("victims"))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,18 +18,16 @@ import torch  # noqa: E402
 from edge_mdda.batch import cluster  # noqa: E402
 from tests import laboratory  # noqa: E402
 from tests.filling import DEFENCES, content, crafts, fill  # noqa: E402
+from tests.program import CHECKOUT  # noqa: E402
 from tools import checkpoint  # noqa: E402
 from tools.robustness import plan, results, work  # noqa: E402
 from tools.robustness.store import Answer, Store, key_of  # noqa: E402
 from tools.robustness.victims import Victim  # noqa: E402
 
-CHECKOUT = Path(__file__).parent.parent
-
 
 @pytest.fixture(scope="module")
 def victims(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("victims")
-    return [laboratory.victim(folder, "first"), laboratory.victim(folder, "second", seed=1)]
+    return laboratory.victims(tmp_path_factory.mktemp("victims"))
 
 
 @pytest.fixture(scope="module")
