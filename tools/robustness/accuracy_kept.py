@@ -91,9 +91,14 @@ def _classes(cell: Cell) -> str:
     return ", ".join(f"{count} {name}" for count, name in pairs)
 
 
+def commonest_class(reference: Cell) -> int:
+    """Which class most of its images have, `dataset.CLASSES`."""
+    return int(np.bincount(reference.labels).argmax())
+
+
 def commonest(cells: Sequence[Cell], reference: Cell, columns: Columns) -> list[str]:
     """Kept by who answers the commonest class whatever comes: what accuracy alone does not tell from a defence."""
-    chosen = int(np.bincount(reference.labels).argmax())
+    chosen = commonest_class(reference)
     texts = [f"always {dataset.CLASSES[chosen]}"]
     for radius, names in columns:
         found = {cell.attack for cell in cells if cell.strength in (radius, None)}

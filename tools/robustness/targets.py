@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from edge_mdda.parameters import PRESETS
 from tools.card_page import table as markdown
@@ -42,19 +45,32 @@ def write(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
         lines.append([f"{title}, % kept", floor, aim, *reached, of_constant])
     for radius, aim in AWARE:
         for victim in (VICTIM, ATTACK_AWARE):
-            worst = [_worst(cells, victim, preset, radius, split) for preset in SHOWN]
+            knowing = [_knowing(cells, victim, preset, radius, split) for preset in SHOWN]
             title = f"{victim}, known defence, unknown noise, {radius}/255, accuracy in %"
-            lines.append([title, "reported", aim if victim == ATTACK_AWARE else "–", *worst, "–"])
+            aimed = aim if victim == ATTACK_AWARE else "–"
+            of_constant = _constant(itertools.chain(*knowing), reference)
+            lines.append([title, "reported", aimed, *map(_worst, knowing), of_constant])
     return markdown(("", "floor", "aim", *SHOWN, always), lines)
 
 
-def _worst(cells: Sequence[Cell], victim: str, defence: str, radius: int, split: str) -> str:
-    """Accuracy under all attacks with knowledge of the defence, with their number and that of the images."""
+def _knowing(cells: Sequence[Cell], victim: str, defence: str, radius: int, split: str) -> list[Cell]:
+    """The attacks with knowledge of the defence."""
     same = {"victim": victim, "defence": defence, "strength": radius, "split": split}
-    knowing = [cell for cell in results.pick(cells, **same) if cell.view in BLIND_TO_NOISE]
+    return [cell for cell in results.pick(cells, **same) if cell.view in BLIND_TO_NOISE]
+
+
+def _worst(knowing: Sequence[Cell]) -> str:
+    """Accuracy under all of these attacks, with their number and that of the images."""
     if not knowing:
         return "–"
     found = results.survived(knowing, sorted({image for cell in knowing for image in cell.images}))
     several = f"all {len(knowing)} attacks" if len(knowing) > 1 else knowing[0].attack
     balanced = f"balanced {100 * found['balanced_accuracy']:.1f}" if found else ""
     return f"{wording.estimate(found)}, {balanced}; {several}, {found and found['images']} images"
+
+
+def _constant(cells: Iterable[Cell], reference: Cell) -> str:
+    """Accuracy on the images of these cells of who answers the commonest class whatever comes."""
+    labels = {image: label for cell in cells for image, label in zip(cell.images, cell.labels, strict=True)}
+    chosen = accuracy_kept.commonest_class(reference)
+    return f"{100 * np.mean([label == chosen for label in labels.values()]):.1f}" if labels else "–"
