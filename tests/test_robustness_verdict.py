@@ -138,8 +138,8 @@ def test_what_was_reached_stands_beside_what_was_aimed_at():
     )
     assert rows["five attacks in L∞, 8/255, % kept"].endswith("| 84 | 93 | – | – | – | – | – |")
     assert rows["clean images, % kept"].endswith("| – |")
-    # Five of the forty images are of the class that is answered always.
+    # Five of the forty images are of the class that is answered always, one of eight.
     known = rows["int8, known defence, unknown noise, 4/255, accuracy in %"]
-    assert known.endswith("30.0 (18–45), balanced 30.0; all 2 attacks, 40 images | – | 12.5 |")
+    assert known.endswith("30.0 (18–45), balanced 30.0; all 2 attacks, 40 images | – | 12.5, balanced 12.5 |")
     assert rows["aware, known defence, unknown noise, 4/255, accuracy in %"].endswith("| 30 | – | – | – | – | – |")
     assert targets.write([cell(CLEAN, 0.8)], ["resnet50"], "test") == ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from edge_mdda.parameters import PRESETS
 from tools.card_page import table as markdown
 from tools.robustness import accuracy_kept, attacks, defences, results, wording
@@ -71,6 +69,9 @@ def _worst(knowing: Sequence[Cell]) -> str:
 
 def _constant(cells: Iterable[Cell], reference: Cell) -> str:
     """Accuracy on the images of these cells of who answers the commonest class whatever comes."""
-    labels = {image: label for cell in cells for image, label in zip(cell.images, cell.labels, strict=True)}
-    chosen = accuracy_kept.commonest_class(reference)
-    return f"{100 * np.mean([label == chosen for label in labels.values()]):.1f}" if labels else "–"
+    known = {image: int(label) for cell in cells for image, label in zip(cell.images, cell.labels, strict=True)}
+    labels = list(known.values())
+    if not labels:
+        return "–"
+    accuracy = labels.count(accuracy_kept.commonest_class(reference)) / len(labels)
+    return f"{100 * accuracy:.1f}, balanced {100 / len(set(labels)):.1f}"
