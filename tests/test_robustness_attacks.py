@@ -13,7 +13,7 @@ import torch  # noqa: E402
 
 from edge_mdda import image  # noqa: E402
 from tests import laboratory  # noqa: E402
-from tools.robustness import plan, queries, work  # noqa: E402
+from tools.robustness import hard_label, plan, queries, work  # noqa: E402
 from tools.robustness.attacks import ATTACKS, GROUPS, PAPER  # noqa: E402
 
 # Enough to be an attack on a small network, and quick.
@@ -168,6 +168,31 @@ class Fickle(torch.nn.Module):
     def forward(self, images):
         self.calls += 1
         return torch.tensor([[0.0, 1.0] if self.calls == 1 else [1.0, 0.0]]).repeat(len(images), 1)
+
+
+def test_a_tie_is_no_success():
+    """Square stops at a margin of 0, where the right class is still answered."""
+    told = queries.Answers(lambda pixels: np.array([3, 5, 5], np.float32), looks=1, labels=False)(
+        torch.zeros(1, 3, 8, 8)
+    )
+    assert told[0, 2] < told[0, 1] < 5.001
+    assert told[0].tolist()[::2] == [3, 5]
+
+
+class Smoothing(torch.nn.Module):
+    """Class 1 where something is left of the image after a coarse mean, as a defence leaves nothing of noise."""
+
+    def forward(self, images):
+        coarse = torch.nn.functional.avg_pool2d(images, images.shape[-1] // 4)
+        return torch.nn.functional.one_hot((coarse.std((1, 2, 3)) > 0.1).long(), 2).float()
+
+
+def test_a_search_by_answers_starts_from_what_a_defence_leaves():
+    images = torch.full((1, 3, 64, 64), 0.5)
+    assert Smoothing()(torch.rand_like(images)).argmax() == 0
+    assert Smoothing()(hard_label._start(Smoothing(), images, torch.tensor([0]))).argmax() == 1
+    with pytest.raises(ValueError, match="expected an image of another class to start from, got none among 100"):
+        hard_label._start(lambda images: torch.eye(2)[:1], images, torch.tensor([0]))
 
 
 def test_one_lucky_look_is_no_success():

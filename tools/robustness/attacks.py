@@ -267,7 +267,14 @@ ATTACKS: Mapping[str, Attack] = {
     "autoattack-rand": Attack(
         "torchattacks", "as autoattack", _autoattack_rand, "identity", steps=AWARE_STEPS, looks=20
     ),
-    "square": Attack("torchattacks", "foolbox has none, ART's asks one query at a time", _square, "scores", steps=1000),
+    "square": Attack(
+        "torchattacks",
+        "foolbox has none, ART's asks one query at a time",
+        _square,
+        "scores",
+        steps=1000,
+        revision=1,
+    ),
     "square-repeated": Attack("torchattacks", "as square", _square, "scores", steps=4000, looks=4),
     "hard-label": Attack(
         "adversarial-robustness-toolbox",
@@ -275,6 +282,7 @@ ATTACKS: Mapping[str, Attack] = {
         hard_label.hop_skip_jump,
         "labels",
         steps=2000,
+        revision=1,
     ),
     "low-frequency": Attack("foolbox", "its PGD on a coarse grid", _low_frequency),
     "spatial": Attack(

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from tools import dataset
 
 if TYPE_CHECKING:
     from tools.robustness.attacks import Settings
+
+#: How many images are drawn to start from: grids of so many random colours a side, smoothly enlarged.
+STARTS, GRIDS = 100, (4, 3, 16, 2, 1)
 
 
 def classifier(model: nn.Module, images: torch.Tensor) -> Any:
@@ -41,9 +45,15 @@ def hop_skip_jump(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, 
 
 
 def _start(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """An image of another class: ART would draw nothing but noise, which has the right class for some lesions."""
-    candidates = (torch.rand_like(images), 1 - images, torch.zeros_like(images), torch.ones_like(images))
-    for candidate in candidates:
+    """An image of another class: ART would draw nothing but noise, which a defence smooths to the commonest class.
+
+    Raises:
+        ValueError: there was none among the drawn ones.
+    """
+    for number in range(STARTS):
+        cells = GRIDS[number % len(GRIDS)]
+        grid = torch.rand((len(images), images.shape[1], cells, cells))
+        candidate = functional.interpolate(grid, images.shape[2:], mode="bilinear")
         if model(candidate).argmax(1) != labels:
             return candidate
-    return candidates[0]
+    raise ValueError(f"expected an image of another class to start from, got none among {STARTS} drawn ones")

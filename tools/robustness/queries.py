@@ -108,6 +108,9 @@ class Watched(nn.Module):
 class Answers(nn.Module):
     """A victim behind a defence as its user sees it: 8-bit images in, scores or classes out, no gradient.
 
+    Of classes with the same score, which int8 models have, the answered one is told a hair higher: a margin of 0 would
+    pass for success.
+
     Args:
         answer: uint8 (H, W, 3) to logits (classes,), with noise of its own for every call.
         looks: how often each image is sent; the answers are averaged.
@@ -122,7 +125,12 @@ class Answers(nn.Module):
         pixels = np.ascontiguousarray(np.rint(images.detach().permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8))
         logits = np.stack([np.mean([self.answer(each) for _ in range(self.looks)], axis=0) for each in pixels])
         told = torch.from_numpy(logits.astype(np.float32))
-        return nn.functional.one_hot(told.argmax(1), told.shape[1]).float() if self.labels else told
+        answered = nn.functional.one_hot(told.argmax(1), told.shape[1]).float()
+        if self.labels:
+            return answered
+        above = torch.nextafter(told, torch.tensor(torch.inf))
+        tied = (told == told.amax(1, keepdim=True)).sum(1, keepdim=True) > 1
+        return torch.where(tied & (answered == 1), above, told)
 
 
 def nearest_in_ball(watched: Watched, clean: NDArray[np.uint8], levels: int) -> NDArray[np.uint8]:
