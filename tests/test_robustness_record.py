@@ -12,7 +12,7 @@ pytestmark = pytest.mark.workstation
 for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
     pytest.importorskip(library, reason="needs the robustness extra")
 
-from tools.robustness import attacks, page, results, table, verdict, wording  # noqa: E402
+from tools.robustness import accuracy_kept, attacks, page, results, table, verdict, wording  # noqa: E402
 from tools.robustness.store import DATABASE, Store  # noqa: E402
 
 CHECKOUT = Path(__file__).parent.parent
@@ -35,13 +35,15 @@ def cells(store):
 
 def test_the_laboratorys_page_says_what_the_results_say(store, cells):
     text = (CHECKOUT / "tools/robustness/README.md").read_text()
-    references, paper = ["plain"], json.loads(table.PAPER.read_text())
+    references, paper = accuracy_kept.REFERENCES, json.loads(table.PAPER.read_text())
     for section in (verdict.write(cells), page.write(cells, references, paper), page.runs(store)):
         assert section.strip() in text
 
 
 def test_the_projects_page_says_what_the_results_say(cells):
-    assert verdict.quote(cells, ["plain"], "int8", "test").strip() in (CHECKOUT / "README.md").read_text()
+    assert (
+        verdict.quote(cells, accuracy_kept.REFERENCES, "int8", "test").strip() in (CHECKOUT / "README.md").read_text()
+    )
 
 
 def test_the_numbers_are_those_of_the_results(cells):

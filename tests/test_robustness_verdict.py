@@ -75,11 +75,22 @@ class TestVerdict:
         assert verdict.knowledge(cell("bpda-pgd", 0, defence="edge-auto")).endswith("; not the alarm")
         assert not verdict.knowledge(cell("bpda-pgd", 0, defence="edge")).endswith("alarm")
 
+    def test_who_knows_another_network_does_not_know_the_victim(self):
+        assert verdict.knowledge(cell("pgd", 0)).startswith("the network and its weights;")
+        elsewhere = [cell("pgd", 0.5, defence="edge", source="plain"), cell("pgd", 0, source="plain")]
+        assert verdict.knowledge(elsewhere[0]).startswith("the network plain, not resnet50, and its weights;")
+        text = verdict.summary([*CELLS, *elsewhere], "resnet50", "test")
+        assert "of 6 attacks of one who does not know the defence 6 stopped in part" in text
+        assert "of 1 attack of one who does not know the defence, crafted on plain, 1 stopped in part" in text
+
     def test_twice_the_steps_are_asked_for(self):
         one, two = (cell("bpda-pgd", part, defence="edge", steps=steps) for part, steps in ((0.5, 20), (0.4, 40)))
         assert "twice the steps were not run" in verdict.convergence([one], one)
         assert "change the accuracy by -10.0 points (" in verdict.convergence([one, two], one)
+        assert "on 40 images" in verdict.convergence([one, two], one)
         assert verdict.convergence([one, two], two) is None
+        same = cell("bpda-pgd", 0.5, defence="edge", steps=40)
+        assert verdict.convergence([one, same], one) == "twice the steps change none of 40 images"
         assert verdict.convergence([one], cell("pgd", 0.5, defence="edge")) is None
 
     def test_gradients_that_mislead_are_told(self):
@@ -88,6 +99,10 @@ class TestVerdict:
         assert verdict.misled([cell("pgd", 0.7, defence="edge"), aware], aware) is None
         asks = cell("square", 0.3, defence="edge")
         assert "who only asks does better with square, by 40.0 points" in verdict.misled([asks, aware], aware)
+        through = cell("surrogate-pgd", 0.2, defence="edge")
+        told = "who differentiates through it does better with surrogate-pgd, by 50.0 points: these gradients mislead"
+        assert verdict.misled([through, aware], aware) == told
+        assert verdict.misled([through, aware], through) is None
 
     def test_more_that_helps_less_is_told(self):
         half, whole = cell("fgsm", 0.2, defence="edge", strength=4), cell("fgsm", 0.6, defence="edge", strength=8)
@@ -120,9 +135,14 @@ class TestVerdict:
         )
         rival = paper_cells("paper-small", 0.8)
         text = ranking.write([*CELLS, *rival], "test")[0]
-        assert "MDDA's edge has 70.0 % in 4.0 ms. More accurate is MDDA's own: paper-small (80.0 % in 2.0 ms)." in text
+        assert "4.0 ms. More accurate are other settings of MDDA: paper-small (80.0 % in 2.0 ms)." in text
         close = [cell(each.attack, 0.68, defence="jpeg") for each in paper_cells("none", 0)]
-        assert "Not told apart from jpeg: +2.5 points (" in ranking.write([*CELLS, *close], "test")[0]
+        text = ranking.write([*CELLS, *close], "test")[0]
+        assert "Not told apart from jpeg (67.5 % in 2.0 ms): +2.5 points (" in text
+        assert "Less accurate" not in text
+        above = [cell(each.attack, 0.73, defence="jpeg") for each in paper_cells("none", 0)]
+        text = ranking.write([*CELLS, *above], "test")[0]
+        assert "No other defence is more accurate. Not told apart from jpeg (72.5 % in 2.0 ms): -2.5 points (" in text
 
 
 def test_what_was_reached_stands_beside_what_was_aimed_at():

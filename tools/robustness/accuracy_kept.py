@@ -14,6 +14,8 @@ from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell, of_paper
 from tools.robustness.wording import estimate
 
+#: The plainly trained models as `--model` names them: the float network, and the int8 one converted from it.
+REFERENCES = ("plain", "plain-int8")
 #: The radius that balanced accuracies are told at.
 BALANCED_AT = 4
 #: Radius, and the attacks averaged.
@@ -49,10 +51,10 @@ def write(cells: Sequence[Cell], references: Sequence[str], split: str) -> str:
                 lines.append([f"{victim}, through {source}, {defence}", *texts, *both_kinds])
     header = ("% kept", "clean", "six attacks, 2/255", *(f"five L∞, {radius}/255" for radius in (2, 4, 8)))
     header = (*header, "balanced accuracy, %: clean", f"five L∞, {BALANCED_AT}/255")
-    of = f"Of the {100 * reference.right.mean():.1f} % that {reference.victim} has without attack or defence"
     return (
-        f"{markdown(header, lines)}\n\n{of}, on the images of each column; the balanced accuracies on those that both "
-        f"columns have, of {_classes(shared)}."
+        f"{markdown(header, lines)}\n\nOf what {reference.victim} has without attack or defence on the images of each "
+        f"number ({100 * reference.right.mean():.1f} % on all {len(reference.images)}). The balanced accuracies are on "
+        f"the images that both columns have, of {_classes(shared)}."
     )
 
 

@@ -34,8 +34,13 @@ def unaware(cells: Sequence[Cell], paper: dict[str, Any]) -> Tables:
         theirs: dict[str, Any] = {}
         if source == PAPER_VICTIM:
             theirs = paper["table 2" if victim == source else "table 3"]
-        for radius in sorted({cell.strength for cell in both if cell.strength is not None}):
-            own = [cell for cell in both if cell.strength in (radius, None)]
+        radii = sorted({cell.strength for cell in both if cell.strength is not None})
+        run = {radius: {cell.attack for cell in both if cell.strength == radius} for radius in radii}
+        for radius, names in run.items():
+            own = [cell for cell in both if cell.strength == radius]
+            # Beside the one attack of a curve's radius what has none would stand for most of the table.
+            if len(names) == max(map(len, run.values())):
+                own += [cell for cell in both if cell.strength is None]
             beside = theirs.get(RADII.get(radius, ""), {})
             title = f"{victim}, attacked through {source}, {radius}/255"
             found.append((title, _unaware(cells, own, victim, beside)))
@@ -59,7 +64,9 @@ def _unaware(cells: Sequence[Cell], own: Sequence[Cell], victim: str, beside: di
         average = _beside(estimate(mean), float(np.mean(means)) if len(means) == len(names) else None)
         lines.append([defence, *texts, average, estimate(worst), f"{milliseconds(list(behind.values())):.1f}"])
     shown = markdown(("defence", CLEAN, *names, "mean of the attacks", "all of them", "ms"), lines)
-    counts = {name: sorted({len(cell.images) for cell in own if cell.attack == name}) for name in names}
+    defended = {cell.defence for cell in own}
+    counted = [*(cell for cell in results.pick(cells, attack=CLEAN, victim=victim) if cell.defence in defended), *own]
+    counts = {n: sorted({len(cell.images) for cell in counted if cell.attack == n}) for n in (CLEAN, *names)}
     images = ", ".join(f"{name} {' or '.join(map(str, found))}" for name, found in counts.items())
     shared = len(results.common(own))
     return f"{shown}\n\nImages: {images}; their mean, and all of them together, of the {shared} that all have." + (
@@ -165,11 +172,13 @@ def write(cells: Sequence[Cell], references: Sequence[str], paper: dict[str, Any
         ]
         parts += [(f"{title} (`{split}`)", text) for title, text in sections if text]
     note = (
-        "Accuracy in %, in round brackets its 95 % interval. *All of them*: right under every one of the attacks. "
-        "After a semicolon, where the attack watched the very victim behind the very defence: how many images that are "
-        "right there without attack were misread on the way, and the median number of passes or queries it took, each "
-        "look counted; the defender then draws other noise. AutoAttack and CW leave an image alone that their source "
-        f"has wrong anyway. ms are the defence's alone; behind `-auto` the model runs a second time. {ranking.FAIRNESS}"
+        "Accuracy in %, in round brackets its 95 % interval: Wilson's, for means and what is kept a bootstrap over the "
+        "images. CW has no radius, so the same column stands at each. *All of them*: right under every one of the "
+        "attacks. After a semicolon, where the attack watched the very victim behind the very defence: how many images "
+        "that are right there without attack were misread on the way, and the median number of passes or queries it "
+        "took, each look counted; the defender then draws other noise. AutoAttack and CW leave an image alone that "
+        "their source has wrong anyway. ms are the defence's alone; behind `-auto` the model runs a second time. "
+        f"{ranking.FAIRNESS}"
     )
     return note + "".join(f"\n\n### {title}\n\n{text}" for title, text in parts) + "\n"
 

@@ -10,7 +10,8 @@ from tools.robustness.results import Cell
 #: What to know before MDDA is said to be ahead of another defence.
 FAIRNESS = (
     "The models float and int8 were trained on images that MDDA had purified, too, on none of the other defences'; the "
-    "model plain on neither. The other defences have the settings of their papers, MDDA's presets were chosen on `val`."
+    "model plain on neither. The other defences have the settings of their papers or libraries and were not tuned "
+    "here, MDDA's presets were chosen on `val`."
 )
 
 
@@ -41,21 +42,26 @@ def write(cells: Sequence[Cell], split: str) -> list[str]:
         bare = f"{100 * scores['none'][0]:.1f} % without defence, " if "none" in scores else ""
         text = title + f"{bare}MDDA's {best} has {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
         rivals = {name: score for name, score in ours.items() if score[0] > ours[best][0]}
-        text += _compared("more accurate is MDDA's own", rivals)
-        ahead = {name: score for name, score in others.items() if score[0] > ours[best][0]}
-        text += _compared("more accurate", ahead) or "No other defence is more accurate. "
-        for name in others:
-            found_lead = results.lead(results.pick(group, defence=best), results.pick(group, defence=name))
-            if name not in ahead and found_lead is not None and found_lead[1][0] <= 0:
-                low, high = (100 * each for each in found_lead[1])
-                text += f"Not told apart from {name}: {100 * found_lead[0]:+.1f} points ({low:+.0f} to {high:+.0f}). "
+        text += _compared("more accurate are other settings of MDDA", rivals)
+        leads = {
+            name: results.lead(results.pick(group, defence=best), results.pick(group, defence=name)) for name in others
+        }
+        ahead = {name for name, found in leads.items() if found and found[1][1] < 0}
+        level = {name: found for name, found in leads.items() if found and found[1][0] <= 0 <= found[1][1]}
+        text += _compared("more accurate", {name: score for name, score in others.items() if name in ahead}) or (
+            "No other defence is more accurate. "
+        )
+        for name, (points, interval) in level.items():
+            low, high = (100 * each for each in interval)
+            time = f"{others[name][0] * 100:.1f} % in {others[name][1]:.1f} ms"
+            text += f"Not told apart from {name} ({time}): {100 * points:+.1f} points ({low:+.0f} to {high:+.0f}). "
         # Of two defences one is ahead for its time when it is at least as accurate and not slower.
         beaten = {
             name: score
             for name, score in others.items()
             if not any(mine[0] >= score[0] and mine[1] <= score[1] for mine in ours.values())
         }
-        rest = {name: score for name, score in beaten.items() if name not in ahead}
+        rest = {name: score for name, score in beaten.items() if name not in ahead | level.keys()}
         text += _compared("less accurate and quicker", rest) or (
             "Each of the others is slower than an MDDA that is at least as accurate. " if not beaten else ""
         )

@@ -260,22 +260,33 @@ def _draws(images: int, seed: int) -> NDArray[np.float64]:
 
 
 def lead(ours: Sequence[Cell], theirs: Sequence[Cell]) -> tuple[float, tuple[float, float]] | None:
-    """By how much the mean accuracy of cells is above that of others on the images they share; paired 95 % interval."""
+    """By how much the mean accuracy of cells is above that of others on the images they share; paired 95 % interval.
+
+    A bootstrap over the images.
+    """
     images = common([*ours, *theirs])
     if not images:
         return None
     above, below = (np.mean([right_of(cell, images) for cell in each], axis=0) for each in (ours, theirs))
-    known = dict(zip(ours[0].images, ours[0].labels, strict=True))
-    interval, _ = metrics.bootstrap(above - below, np.array([known[image] for image in images]))
-    return float(np.mean(above - below)), interval
+    return float(np.mean(above - below)), _resampled(above - below)
+
+
+def _resampled(scores: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of a mean over images, by bootstrap."""
+    low, high = np.quantile(_draws(len(scores), seed) @ scores / len(scores), [0.025, 0.975])
+    return float(low), float(high)
 
 
 def mean_accuracy(cells: Sequence[Cell]) -> dict[str, Any] | None:
-    """Mean accuracy of cells on the images they share, with a 95 % interval over the images; None without any."""
+    """Mean accuracy of cells on the images they share, with a 95 % interval over the images; None without any.
+
+    A bootstrap over the images; Wilson's interval where each image is right under all attacks or under none, as under
+    a single one, so that images that are all alike do not pass for certainty.
+    """
     images = common(cells)
     if not images:
         return None
     scores = np.mean([right_of(cell, images) for cell in cells], axis=0)
-    known = dict(zip(cells[0].images, cells[0].labels, strict=True))
-    interval, _ = metrics.bootstrap(scores, np.array([known[image] for image in images]))
+    whole = np.isin(scores, (0, 1)).all()
+    interval = metrics.wilson(int(scores.sum()), len(images)) if whole else _resampled(scores)
     return {"images": len(images), "accuracy": float(scores.mean()), "accuracy_95": interval}

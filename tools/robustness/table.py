@@ -106,7 +106,11 @@ def open_store(folder: Path) -> tuple[Store, list[Cell]]:
 
 References = Annotated[
     list[str] | None,
-    typer.Option("--reference", help="Plainly trained victims; the best of them undefended is 100 % kept."),
+    typer.Option(
+        "--reference",
+        help="Plainly trained victims, the best of which is undefended 100 % kept; by default "
+        f"{' and '.join(accuracy_kept.REFERENCES)}.",
+    ),
 ]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of the results.")]
 PageFile = Annotated[Path | None, typer.Option("--page", help="A page whose generated sections are filled too.")]
@@ -120,7 +124,7 @@ def main(
 ) -> None:
     """Write the tables of a store as Markdown, CSV and JSON."""
     store, cells = open_store(folder)
-    references = reference or ["plain"]
+    references = reference or list(accuracy_kept.REFERENCES)
     text = page.write(cells, references, json.loads(PAPER.read_text()))
     found = rows(cells, references)
     atomic.write(out / "table.md", text)

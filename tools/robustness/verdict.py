@@ -99,16 +99,23 @@ def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
     change = None if more is None else results.lead([more], [cell])
     if change is None:
         return "twice the steps were not run, so it is not shown that these are enough"
+    images = results.common([more, cell])
+    if (results.right_of(more, images) == results.right_of(cell, images)).all():
+        return f"twice the steps change none of {len(images)} images"
     low, high = (100 * each for each in change[1])
-    return f"twice the steps change the accuracy by {100 * change[0]:+.1f} points ({low:+.0f} to {high:+.0f})"
+    points = f"{100 * change[0]:+.1f} points ({low:+.0f} to {high:+.0f})"
+    return f"twice the steps change the accuracy by {points} on {len(images)} images"
 
 
 def misled(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """A warning of misleading gradients: who knows the defence does worse than who does not, or who only asks."""
+    """A warning of misleading gradients: who knows the defence does worse than who does not, who only asks, or who
+    knows no more but differentiates through the defence."""
     if cell.view not in attacks.AWARE_VIEWS:
         return None
     unaware, asks = by(cells, cell, "pgd"), by(cells, cell, "square", source=cell.victim, known=cell.known)
-    for who, other in (("does not know the defence", unaware), ("only asks", asks)):
+    through = None if cell.view in ("surrogate", "seed") else by(cells, cell, "surrogate-pgd")
+    others = (("does not know the defence", unaware), ("only asks", asks), ("differentiates through it", through))
+    for who, other in others:
         worse = results.lead([cell], [other]) if other else None
         if other and worse and worse[1][0] > 0:
             points = f"by {100 * worse[0]:.1f} points"
@@ -177,9 +184,12 @@ def _aware(cell: Cell) -> bool:
 
 
 def knowledge(cell: Cell) -> str:
-    """What the attacker knows; behind an alarm, of the alarm too."""
+    """What the attacker knows, and of which network; behind an alarm, of the alarm too."""
+    knows = cell.knows
+    if cell.source not in (None, cell.victim):
+        knows = knows.replace("the network", f"the network {cell.source}, not {cell.victim},", 1)
     hidden = _aware(cell) and cell.defence.endswith(defences.AUTO)
-    return f"{cell.knows}; not the alarm" if hidden else cell.knows
+    return f"{knows}; not the alarm" if hidden else knows
 
 
 def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
@@ -199,11 +209,14 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
             "who knows it",
             "who only asks",
         )
-        groups: dict[str, list[Cell]] = {who: [] for who in (unaware, blind, aware, asks)}
-        who = {"network": unaware, "scores": asks, "labels": asks}
+        elsewhere = dict.fromkeys(cell.source for cell in own if cell.view == "network" and cell.source != victim)
+        others = {source: f"{unaware}, crafted on {source}," for source in elsewhere}
+        groups: dict[str, list[Cell]] = {who: [] for who in (unaware, *others.values(), blind, aware, asks)}
+        who = {"scores": asks, "labels": asks}
         for cell in own:
             known = blind if defence.endswith(defences.AUTO) and _aware(cell) else aware
-            groups[who.get(cell.view, known)].append(cell)
+            whom = others.get(cell.source, unaware) if cell.view == "network" else who.get(cell.view, known)
+            groups[whom].append(cell)
         parts = []
         for whom, members in groups.items():
             kinds = [sort(cells, cell, untouched)[0] for cell in members]
@@ -230,7 +243,7 @@ def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: 
         knowing = f"Accuracy in % under an attacker who knows the defence:\n\n{knowing}"
     reached = targets.write(own, references, split) if victim == targets.VICTIM else ""
     if reached:
-        reached = f"What this project set out to reach, and did:\n\n{reached}"
+        reached = f"What this project set out to reach, and what was reached:\n\n{reached}"
     shares = accuracy_kept.write(rows, references, split)
     parts = [shares, reached, "\n".join(ranked), summary(own, victim, split), knowing]
     return "\n\n".join(filter(None, parts))
@@ -270,7 +283,7 @@ def main(
     if page_file is not None:
         atomic.write(page_file, readme.fill(page_file.read_text(), "verdict", text))
     if readme_file is not None:
-        quoted = quote(cells, reference or ["plain"], victim, split)
+        quoted = quote(cells, reference or accuracy_kept.REFERENCES, victim, split)
         if not quoted:
             raise typer.BadParameter(f"expected results of {victim} on {split}, got none")
         atomic.write(readme_file, readme.fill(readme_file.read_text(), "robustness", quoted))
