@@ -208,4 +208,14 @@ def test_a_radius_of_few_attacks_has_no_column_of_cw():
     four, sixteen = page.write(whole, ["plain"], {"table 2": {}}).split("### resnet50, attacked through")[1:]
     assert "| cw |" in four
     assert "Images: clean 40, fgsm 40," in four
+    assert "of the 40 that all have, of which 12.5 % are MEL." in four
     assert "| defence | clean | pgd | mean" in sixteen
+
+
+def test_the_settings_of_a_sweep_stand_in_the_order_of_their_numbers():
+    names = [f"edge:iterations={each}" for each in (10, 2, 1)] + ["edge:apart", "edge", "edge:sigma=0.05", "none"]
+    placed = sorted((cell("pgd", 0.5, defence=name) for name in names), key=wording.order)
+    assert [each.defence for each in placed] == [
+        *("none", "edge", "edge:apart"),
+        *("edge:iterations=1", "edge:iterations=2", "edge:iterations=10", "edge:sigma=0.05"),
+    ]

@@ -13,7 +13,7 @@ from tools.robustness import accuracy_kept, attacks, ranking, results
 from tools.robustness.plan import CLEAN
 from tools.robustness.results import Cell, of_paper
 from tools.robustness.store import Store
-from tools.robustness.wording import estimate, milliseconds, order, quantity, split_cells, strength
+from tools.robustness.wording import estimate, milliseconds, most_common, order, quantity, split_cells, strength
 
 #: The paper's two radii are lost; these stand beside ours (see paper.json).
 RADII = {2: "small", 4: "large"}
@@ -68,10 +68,10 @@ def _unaware(cells: Sequence[Cell], own: Sequence[Cell], victim: str, beside: di
     counted = [*(cell for cell in results.pick(cells, attack=CLEAN, victim=victim) if cell.defence in defended), *own]
     counts = {n: sorted({len(cell.images) for cell in counted if cell.attack == n}) for n in (CLEAN, *names)}
     images = ", ".join(f"{name} {' or '.join(map(str, found))}" for name, found in counts.items())
-    shared = len(results.common(own))
-    return f"{shown}\n\nImages: {images}; their mean, and all of them together, of the {shared} that all have." + (
-        " In square brackets the paper's." if beside else ""
-    )
+    shared = results.common(own)
+    text = f"{shown}\n\nImages: {images}; their mean, and all of them together, of the {len(shared)} that all have"
+    text += f", of which {most_common(own, shared)}." if shared else "."
+    return text + (" In square brackets the paper's." if beside else "")
 
 
 def _beside(text: str, theirs: float | None) -> str:

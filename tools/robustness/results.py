@@ -156,6 +156,11 @@ def common(cells: Sequence[Cell]) -> tuple[str, ...]:
     return tuple(sorted(shared))
 
 
+def labels_of(cells: Iterable[Cell]) -> dict[str, int]:
+    """The class index of every image of some cells."""
+    return {image: int(label) for cell in cells for image, label in zip(cell.images, cell.labels, strict=True)}
+
+
 def right_of(cell: Cell, images: Sequence[str]) -> NDArray[np.float64]:
     """`Cell.right` of some of its images, in their order."""
     known = dict(zip(cell.images, cell.right, strict=True))

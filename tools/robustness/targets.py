@@ -69,8 +69,7 @@ def _worst(knowing: Sequence[Cell]) -> str:
 
 def _constant(cells: Iterable[Cell], reference: Cell) -> str:
     """Accuracy on the images of these cells of who answers the commonest class whatever comes."""
-    known = {image: int(label) for cell in cells for image, label in zip(cell.images, cell.labels, strict=True)}
-    labels = list(known.values())
+    labels = list(results.labels_of(cells).values())
     if not labels:
         return "–"
     accuracy = labels.count(accuracy_kept.commonest_class(reference)) / len(labels)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tools import dataset
 from tools.robustness import attacks, corruptions, defences, results
 from tools.robustness.plan import CLEAN, UNIVERSAL
 from tools.robustness.results import Cell
@@ -22,8 +23,19 @@ def order(cell: Cell) -> tuple[Any, ...]:
     return cell.split, cell.victim, cell.source or "", *attack, _place(cell.defence)
 
 
-def _place(defence: str) -> tuple[int, str]:
-    return (defences.ALL.index(defence) if defence in defences.ALL else len(defences.ALL), defence)
+def _place(defence: str) -> tuple[int, str, float]:
+    """Those that have a name, then those of a changed setting by its number."""
+    setting, _, value = defence.partition("=")
+    if defence in defences.ALL or not value.replace(".", "", 1).isdecimal():
+        return (defences.ALL.index(defence) if defence in defences.ALL else len(defences.ALL), defence, 0)
+    return len(defences.ALL), setting, float(value)
+
+
+def most_common(cells: Sequence[Cell], images: Sequence[str]) -> str:
+    """What part of these images is of their commonest class: the accuracy of who answers it whatever comes."""
+    known = results.labels_of(cells)
+    counts = np.bincount([known[image] for image in images], minlength=len(dataset.CLASSES))
+    return f"{100 * counts.max() / len(images):.1f} % are {dataset.CLASSES[int(counts.argmax())]}"
 
 
 def estimate(found: dict[str, Any] | None, name: str = "accuracy") -> str:
