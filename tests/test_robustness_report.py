@@ -15,6 +15,7 @@ for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattack
     pytest.importorskip(library, reason="needs the robustness extra")
 
 import typer  # noqa: E402
+from matplotlib import pyplot  # noqa: E402
 
 from tests.cells import CELLS, COUNT, LABELS, cell, paper_cells  # noqa: E402
 from tools import dataset  # noqa: E402
@@ -219,3 +220,14 @@ def test_the_settings_of_a_sweep_stand_in_the_order_of_their_numbers():
         *("none", "edge", "edge:apart"),
         *("edge:iterations=1", "edge:iterations=2", "edge:iterations=10", "edge:sigma=0.05"),
     ]
+
+
+def test_corruptions_and_physical_like_attacks_are_curves():
+    shown = [cell(CLEAN, 1), *(cell("patch", 1 - side / 64, strength=side) for side in (16, 32)), cell("blur", 0.5)]
+    drawn = dict(figures.corrupted(shown))
+    assert set(drawn) == {"blur_resnet50", "patch_resnet50"}
+    axes = drawn["patch_resnet50"].axes[0]
+    assert axes.get_xlabel() == "strength, pixels a side"
+    assert axes.containers[0][0].get_xydata().tolist() == [[0, 100], [16, 75], [32, 50]]
+    for figure in drawn.values():
+        pyplot.close(figure)

@@ -113,7 +113,7 @@ class TestVerdict:
         known = [cell("bpda-pgd", 0.02, defence="edge", first=40), cell("square", 0.5, defence="edge", first=9)]
         text = verdict.write([*CELLS, *known])
         behind = [each for each in [*CELLS, *known] if each.defence == "edge" and each.attack != CLEAN]
-        section = text.split("### resnet50 behind edge")[1].split("### ")[0]
+        section = text.split("#### resnet50 behind edge")[1].split("### ")[0]
         lines = [line for line in section.splitlines() if line.startswith("- ") and " images" in line]
         assert len(lines) == len(behind)
         assert "**Not stopped, who knows the network and the defence, not its noise" in text

@@ -3,7 +3,7 @@
     python -m tools.robustness figures --out DIR
 
 Draws what it finds: confusion matrices (the paper's figures 4 to 6), sweeps of σ, K (its figure 7), w and iterations,
-the ablation, success against ε, convergence, corruptions, and accuracy against milliseconds.
+the ablation, success against ε, convergence, corruptions and physical-like attacks, and accuracy against milliseconds.
 """
 
 from __future__ import annotations
@@ -147,8 +147,9 @@ def convergence(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
 
 
 def corrupted(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
-    """Accuracy against severity where nobody attacks."""
-    for name in corruptions.CORRUPTIONS:
+    """Accuracy against severity where nobody attacks, and against the strength of attacks that a camera might see."""
+    for name in (*corruptions.CORRUPTIONS, *attacks.GROUPS["physical"]):
+        across = f"strength, {attacks.ATTACKS[name].unit}" if name in attacks.ATTACKS else "severity"
         found: dict[str, dict[str, list[Point]]] = {}
         for cell in results.pick(cells, attack=name):
             found.setdefault(cell.victim, {}).setdefault(cell.defence, []).append((float(cell.strength or 0), cell))
@@ -156,7 +157,7 @@ def corrupted(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             for defence, points in curves.items():
                 untouched = results.clean(cells, victim, defence, points[0][1].split)
                 points += [(0.0, untouched)] if untouched else []
-            yield f"{name}_{victim}", lines(curves, "severity", f"{victim}: {name}")
+            yield f"{name}_{victim}", lines(curves, across, f"{victim}: {name}")
 
 
 def costs(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:

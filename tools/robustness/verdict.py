@@ -164,7 +164,7 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
         found.setdefault(kind, {}).setdefault(knowledge(cell), []).append(line(cells, cell, left))
     cost = f"Without attack {_both(untouched)} behind it"
     cost += f", {_both(plain)} without it." if plain and plain is not untouched else "."
-    text = [f"### {victim} behind {defence}", cost, "<details><summary>Every attack</summary>"]
+    text = [f"#### {victim} behind {defence}", cost, "<details><summary>Every attack</summary>"]
     for kind in KINDS:
         for knows, sentences in found.get(kind, {}).items():
             who = "Nobody attacks" if kind == "nobody attacks" else f"{kind.capitalize()}, who knows {knows}"
@@ -260,7 +260,7 @@ def write(cells: Sequence[Cell]) -> str:
             names = dict.fromkeys(cell.defence for cell in own if cell.victim == victim and ":" not in cell.defence)
             found = [of(own, victim, name, split) for name in names if name != "none"]
             if any(found):
-                parts += [f"## {victim} (`{split}`)", summary(own, victim, split), *found]
+                parts += [f"### {victim} (`{split}`)", summary(own, victim, split), *found]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
