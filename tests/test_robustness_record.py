@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +11,10 @@ pytestmark = pytest.mark.workstation
 for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
     pytest.importorskip(library, reason="needs the robustness extra")
 
+from tests.program import CHECKOUT  # noqa: E402
 from tools.robustness import accuracy_kept, attacks, page, results, table, verdict, wording  # noqa: E402
 from tools.robustness.store import DATABASE, Store  # noqa: E402
 
-CHECKOUT = Path(__file__).parent.parent
 RECORD = CHECKOUT / "tools" / "robustness" / "record"
 
 

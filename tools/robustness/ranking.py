@@ -43,11 +43,10 @@ def write(cells: Sequence[Cell], split: str) -> list[str]:
         text = title + f"{bare}MDDA's {best} has {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
         rivals = {name: score for name, score in ours.items() if score[0] > ours[best][0]}
         text += _compared("more accurate are other settings of MDDA", rivals)
-        leads = {
-            name: results.lead(results.pick(group, defence=best), results.pick(group, defence=name)) for name in others
-        }
-        ahead = {name for name, found in leads.items() if found and found[1][1] < 0}
-        level = {name: found for name, found in leads.items() if found and found[1][0] <= 0 <= found[1][1]}
+        own_best = results.pick(group, defence=best)
+        leads = {name: results.lead(own_best, results.pick(group, defence=name)) for name in others}
+        ahead = {name for name, lead in leads.items() if lead and lead[1][1] < 0}
+        level = {name: lead for name, lead in leads.items() if lead and lead[1][0] <= 0 <= lead[1][1]}
         text += _compared("more accurate", {name: score for name, score in others.items() if name in ahead}) or (
             "No other defence is more accurate. "
         )

@@ -211,11 +211,11 @@ def survived(cells: Sequence[Cell], images: Sequence[str]) -> dict[str, Any] | N
     """Accuracy against whichever attack is worst for each image: it has to be right under all that were run on it."""
     if not images:
         return None
-    worst, labels = dict.fromkeys(images, True), {}
+    worst, labels = dict.fromkeys(images, True), labels_of(cells)
     for cell in cells:
-        for image, right, label in zip(cell.images, cell.right, cell.labels.tolist(), strict=True):
+        for image, right in zip(cell.images, cell.right, strict=True):
             if image in worst:
-                worst[image], labels[image] = worst[image] and right == 1, label
+                worst[image] = worst[image] and right == 1
     scores, known = np.array(list(worst.values()), float), np.array([labels[image] for image in images])
     return {
         "images": len(images),
