@@ -89,6 +89,9 @@ class TestVerdict:
         assert "change the accuracy by -10.0 points (" in verdict.convergence([one, two], one)
         assert "on 40 images" in verdict.convergence([one, two], one)
         assert verdict.convergence([one, two], two) is None
+        four = cell("bpda-pgd", 0.4, defence="edge", steps=80)
+        assert verdict.convergence([one, two, four], two) == "twice the steps change none of 40 images"
+        assert verdict.convergence([one, two, four], four) is None
         same = cell("bpda-pgd", 0.5, defence="edge", steps=40)
         assert verdict.convergence([one, same], one) == "twice the steps change none of 40 images"
         assert verdict.convergence([one], cell("pgd", 0.5, defence="edge")) is None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from tools import dataset
-
-if TYPE_CHECKING:
-    from tools.robustness.attacks import Settings
+from tools.robustness.libraries import Settings
 
 #: How many images are drawn to start from: grids of so many random colours a side, smoothly enlarged.
 STARTS, GRIDS = 100, (4, 3, 16, 2, 1)

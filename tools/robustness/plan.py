@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from tools import dataset
 from tools.robustness import corruptions, defences, universal
-from tools.robustness.attacks import ATTACKS, KNOWS, Settings
+from tools.robustness.attacks import ATTACKS, KNOWS
+from tools.robustness.libraries import Settings
 from tools.robustness.store import Store, digest_pixels, key_of
 from tools.robustness.victims import Victim
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tools import atomic, attack
-from tools.robustness.attacks import ATTACKS, Settings
+from tools.robustness.attacks import ATTACKS
+from tools.robustness.libraries import Settings
 
 #: Steps, and images drawn for each.
 STEPS, DRAWN = 100, 20

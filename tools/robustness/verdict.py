@@ -92,10 +92,12 @@ def by(cells: Sequence[Cell], cell: Cell, name: str, **changed: Any) -> Cell | N
 
 
 def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """Whether twice the steps change anything, for who knows the defence; None where the steps are the doubled ones."""
-    if cell.view not in attacks.AWARE_VIEWS or results.alike(cells, cell, steps=cell.steps // 2):
+    """Whether twice the steps change anything, for who knows the defence; None for the last of a row of doublings."""
+    if cell.view not in attacks.AWARE_VIEWS:
         return None
     more = results.alike(cells, cell, steps=2 * cell.steps)
+    if more is None and results.alike(cells, cell, steps=cell.steps // 2):
+        return None
     change = None if more is None else results.lead([more], [cell])
     if change is None:
         return "twice the steps were not run, so it is not shown that these are enough"
