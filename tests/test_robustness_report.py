@@ -76,6 +76,7 @@ def test_an_attack_that_fails_where_nothing_defends_is_named():
     text = page.verification([cell("pgd", 0), cell("bim", 0.1), cell("fgsm", 0.5), cell("pgd", 0, defence="edge")])
     rows = [line.split(" | ") for line in text.splitlines()[2:]]
     assert [(row[1], row[-1].rstrip(" |")) for row in rows] == [("pgd", "yes"), ("bim", "no")]
+    assert "no: trained to withstand it" in page.verification([cell("pgd", 0.4, victim="aware", source="aware")])
 
 
 def test_transfer_counts_what_fooled_its_source():
