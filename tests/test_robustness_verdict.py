@@ -78,7 +78,7 @@ class TestVerdict:
     def test_who_knows_another_network_does_not_know_the_victim(self):
         assert verdict.knowledge(cell("pgd", 0)).startswith("the network and its weights;")
         elsewhere = [cell("pgd", 0.5, defence="edge", source="plain"), cell("pgd", 0, source="plain")]
-        assert verdict.knowledge(elsewhere[0]).startswith("the network plain, not resnet50, and its weights;")
+        assert verdict.knowledge(elsewhere[0]).startswith("the network plain (not resnet50) and its weights;")
         text = verdict.summary([*CELLS, *elsewhere], "resnet50", "test")
         assert "of 6 attacks of one who does not know the defence 6 stopped in part" in text
         assert "of 1 attack of one who does not know the defence, crafted on plain, 1 stopped in part" in text

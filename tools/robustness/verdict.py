@@ -189,7 +189,7 @@ def knowledge(cell: Cell) -> str:
     """What the attacker knows, and of which network; behind an alarm, of the alarm too."""
     knows = cell.knows
     if cell.source not in (None, cell.victim):
-        knows = knows.replace("the network", f"the network {cell.source}, not {cell.victim},", 1)
+        knows = knows.replace("the network", f"the network {cell.source} (not {cell.victim})", 1)
     hidden = _aware(cell) and cell.defence.endswith(defences.AUTO)
     return f"{knows}; not the alarm" if hidden else knows
 
