@@ -8,6 +8,7 @@ the ablation, success against ε, convergence, corruptions and physical-like att
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,7 +123,11 @@ def radii(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             name = f"{cell.attack}, {cell.steps} ({cell.source}), {cell.defence}"
             found.setdefault(cell.victim, {}).setdefault(name, []).append((cell.strength, cell))
     for victim, curves in found.items():
-        long = {name: points for name, points in curves.items() if len(points) > 3}
+        long = {
+            name: points
+            for name, points in curves.items()
+            if len(points) > (1 if points[0][1].view in attacks.AWARE_VIEWS else 3)
+        }
         if long:
             figure = lines(long, "ε, 1/255", f"{victim}: accuracy against the radius of the ball")
             figure.axes[0].set_xscale("log", base=2)
@@ -130,7 +135,8 @@ def radii(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
 
 
 def convergence(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
-    """Accuracy against the number of steps, on the images that all have: twice as many must change nothing."""
+    """Accuracy against the number of steps, each number and the next on the images that both have: more steps must
+    change nothing."""
     found: dict[str, dict[str, list[Point]]] = {}
     for cell in cells:
         if cell.attack in attacks.ATTACKS and cell.defence != "none":
@@ -139,9 +145,11 @@ def convergence(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
     for victim, curves in found.items():
         several = {}
         for name, points in curves.items():
-            shared = results.common([cell for _, cell in points])
-            if len(points) > 1 and shared:
-                several[f"{name}, {len(shared)} images"] = [(steps, results.on(cell, shared)) for steps, cell in points]
+            for pair in itertools.pairwise(sorted(points, key=lambda point: point[0])):
+                shared = results.common([cell for _, cell in pair])
+                if shared:
+                    label = f"{name}, {pair[0][0]:g} and {pair[1][0]:g} on {len(shared)} images"
+                    several[label] = [(steps, results.on(cell, shared)) for steps, cell in pair]
         if several:
             yield f"convergence_{victim}", lines(several, "steps", f"{victim}: accuracy against the attack's steps")
 

@@ -38,17 +38,18 @@ def write(cells: Sequence[Cell], split: str) -> list[str]:
             continue
         # Chosen beforehand: the best of several would be compared on the images that made it the best.
         best = defences.DEFAULT if defences.DEFAULT in ours else min(ours)
-        title = f"{victim}, attacked through {source}, {radius}/255: "
+        own_best = results.pick(group, defence=best)
+        title = f"{victim}, attacked through {source}, {radius}/255, mean of the {len(attacks.PAPER_LINF)} attacks in "
+        title += f"L∞ on {len(results.common(own_best))} images: "
         bare = f"{100 * scores['none'][0]:.1f} % without defence, " if "none" in scores else ""
         text = title + f"{bare}MDDA's {best} has {100 * ours[best][0]:.1f} % in {ours[best][1]:.1f} ms. "
         rivals = {name: score for name, score in ours.items() if score[0] > ours[best][0]}
         text += _compared("more accurate are other settings of MDDA", rivals)
-        own_best = results.pick(group, defence=best)
         leads = {name: results.lead(own_best, results.pick(group, defence=name)) for name in others}
         ahead = {name for name, lead in leads.items() if lead and lead[1][1] < 0}
         level = {name: lead for name, lead in leads.items() if lead and lead[1][0] <= 0 <= lead[1][1]}
         text += _compared("more accurate", {name: score for name, score in others.items() if name in ahead}) or (
-            "No other defence is more accurate. "
+            "No other defence is shown to be more accurate. "
         )
         for name, (points, interval) in level.items():
             low, high = (100 * each for each in interval)

@@ -62,9 +62,11 @@ def _worst(knowing: Sequence[Cell]) -> str:
     if not knowing:
         return "–"
     found = results.survived(knowing, sorted({image for cell in knowing for image in cell.images}))
+    sizes = sorted({len(cell.images) for cell in knowing})
+    fewest = f"on {sizes[0]} or more of " if len(sizes) > 1 else ""
     several = f"all {len(knowing)} attacks" if len(knowing) > 1 else knowing[0].attack
     balanced = f"balanced {100 * found['balanced_accuracy']:.1f}" if found else ""
-    return f"{wording.estimate(found)}, {balanced}; {several}, {found and found['images']} images"
+    return f"{wording.estimate(found)}, {balanced}; {several}, {fewest}{found and found['images']} images"
 
 
 def _constant(cells: Iterable[Cell], reference: Cell) -> str:

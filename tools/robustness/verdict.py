@@ -79,7 +79,8 @@ def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
         return None
     if not np.isfinite(after):
         spent = np.median(cell.facts_of("asked"))
-        return f"slowed: most images never fell within {spent:.0f} {unit}, {before:.0f} without the defence"
+        seen = f"slowed: the attacker did not see most images fall within {spent:.0f} {unit}"
+        return f"{seen}, {before:.0f} without the defence"
     factor = after / before
     word = "slowed" if factor >= SLOWED else "not slowed"
     return f"{word}: the median image fell after {after:.0f} {unit} and not {before:.0f}, a factor of {factor:.1f}"
@@ -160,12 +161,14 @@ def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
     if untouched is None or not own:
         return ""
     plain = results.clean(cells, victim, "none", split)
+    shared = results.common([untouched, plain]) if plain else untouched.images
     found: dict[Kind, dict[str, list[str]]] = {}
     for cell in own:
         kind, left = sort(cells, cell, untouched)
         found.setdefault(kind, {}).setdefault(knowledge(cell), []).append(line(cells, cell, left))
-    cost = f"Without attack {_both(untouched)} behind it"
-    cost += f", {_both(plain)} without it." if plain and plain is not untouched else "."
+    cost = f"Without attack {_both(results.on(untouched, shared))} behind it"
+    cost += f", {_both(results.on(plain, shared))} without it" if plain else ""
+    cost += f", on {len(shared)} images."
     text = [f"#### {victim} behind {defence}", cost, "<details><summary>Every attack</summary>"]
     for kind in KINDS:
         for knows, sentences in found.get(kind, {}).items():
