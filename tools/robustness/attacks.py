@@ -1,5 +1,8 @@
 """The attacks by name: the library that makes each, why that one, and what its attacker knows.
 
+All take one image at a time, so that a result never depends on which images shared a batch with it and a stopped run
+loses one image at most; on a processor a batch is hardly faster.
+
 torchattacks is pinned to 3.3.0 (see pyproject.toml): later ones ask for torchvision and for requests of 2020, which
 this one needs as little as they do. Of an attack that several libraries have, foolbox's is taken, which is here
 already; the paper's own experiments are most likely torchattacks'.

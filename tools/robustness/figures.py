@@ -123,15 +123,16 @@ def radii(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:
             name = f"{cell.attack}, {cell.steps} ({cell.source}), {cell.defence}"
             found.setdefault(cell.victim, {}).setdefault(name, []).append((cell.strength, cell))
     for victim, curves in found.items():
-        long = {
-            name: points
-            for name, points in curves.items()
-            if len(points) > (1 if points[0][1].view in attacks.AWARE_VIEWS else 3)
-        }
+        long = {name: points for name, points in curves.items() if len(points) >= _fewest_radii(points[0][1])}
         if long:
             figure = lines(long, "ε, 1/255", f"{victim}: accuracy against the radius of the ball")
             figure.axes[0].set_xscale("log", base=2)
             yield f"radius_{victim}", figure
+
+
+def _fewest_radii(cell: Cell) -> int:
+    """From how many radii on a curve is drawn: who knows the defence has few, each of them dear, and matters most."""
+    return 2 if cell.view in attacks.AWARE_VIEWS else 4
 
 
 def convergence(cells: Sequence[Cell]) -> Iterable[tuple[str, Figure]]:

@@ -1,8 +1,4 @@
-"""Attacks of foolbox and torchattacks, called alike.
-
-All take one image at a time, so that a result never depends on which images shared a batch with it and a stopped run
-loses one image at most; on a processor a batch is hardly faster.
-"""
+"""Attacks of foolbox and torchattacks; how every attack is called, and how strongly it attacks."""
 
 from __future__ import annotations
 

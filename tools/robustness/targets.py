@@ -61,12 +61,13 @@ def _worst(knowing: Sequence[Cell]) -> str:
     """Accuracy under all of these attacks, with their number and that of the images."""
     if not knowing:
         return "–"
-    found = results.survived(knowing, sorted({image for cell in knowing for image in cell.images}))
-    sizes = sorted({len(cell.images) for cell in knowing})
-    fewest = f"on {sizes[0]} or more of " if len(sizes) > 1 else ""
+    images = sorted({image for cell in knowing for image in cell.images})
+    found = results.survived(knowing, images)
+    fewest = min(len(cell.images) for cell in knowing)
+    some = f"on {fewest} or more of " if fewest < len(images) else ""
     several = f"all {len(knowing)} attacks" if len(knowing) > 1 else knowing[0].attack
     balanced = f"balanced {100 * found['balanced_accuracy']:.1f}" if found else ""
-    return f"{wording.estimate(found)}, {balanced}; {several}, {fewest}{found and found['images']} images"
+    return f"{wording.estimate(found)}, {balanced}; {several}, {some}{len(images)} images"
 
 
 def _constant(cells: Iterable[Cell], reference: Cell) -> str:
