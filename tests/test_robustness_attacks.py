@@ -13,8 +13,9 @@ import torch  # noqa: E402
 
 from edge_mdda import image  # noqa: E402
 from tests import laboratory  # noqa: E402
-from tools.robustness import hard_label, plan, queries, work  # noqa: E402
+from tools.robustness import hard_label, plan, queries, ray_search, work  # noqa: E402
 from tools.robustness.attacks import ATTACKS, GROUPS, PAPER  # noqa: E402
+from tools.robustness.libraries import Settings  # noqa: E402
 
 # Enough to be an attack on a small network, and quick.
 FEW = {
@@ -22,6 +23,7 @@ FEW = {
     "square": "steps=60",
     "square-repeated": "steps=80:looks=2",
     "hard-label": "steps=150",
+    "ray-search": "steps=60",
     "spatial": "strength=10",
 }
 
@@ -130,7 +132,8 @@ def test_gradients_beat_queries(victim, pictures):
 
 
 def test_queries_are_counted_and_not_exceeded(victim, pictures):
-    for name, least in (("square:steps=40", 2), ("square-repeated:steps=40:looks=4", 8), ("hard-label:steps=40", 2)):
+    several = ("square:steps=40", 2), ("square-repeated:steps=40:looks=4", 8), ("hard-label:steps=40", 2)
+    for name, least in (*several, ("ray-search:steps=40", 2)):
         facts = work.craft(crafted(name, victim, radius=1), pictures[0], None)[1]
         assert least <= facts["asked"] <= 44  # Square asks about the clean image besides
 
@@ -145,9 +148,10 @@ def test_an_unknown_attack_or_setting_is_refused(name, message, victim):
 
 
 def test_who_knows_the_seed_does_better_than_who_does_not(victim, pictures):
-    """Both are shown to the defender's own noise of the first repetition."""
+    """Both differentiate through the defence, and are shown to the defender's own noise of the first repetition."""
     losses = {}
-    for name in ("seed-pgd:steps=10", "pgd:steps=10"):
+    names = ("seed-pgd:steps=10", "surrogate-pgd:steps=10:looks=1", "pgd:steps=10")
+    for name in names:
         craft = crafted(name, victim, radius=2, defence="edge:blocks=1")
         question = plan.Question(victim, "edge:blocks=1", 0)
         logits = [work.do(plan.Job(craft, each, None, (question,))).answers[0].logits for each in pictures]
@@ -155,7 +159,7 @@ def test_who_knows_the_seed_does_better_than_who_does_not(victim, pictures):
         losses[name] = np.mean(
             [np.log(np.exp(row - row[label]).sum()) for row, label in zip(logits, true, strict=True)]
         )
-    assert losses["seed-pgd:steps=10"] > losses["pgd:steps=10"]
+    assert [losses[name] for name in names] == sorted(losses.values(), reverse=True)
 
 
 class Fickle(torch.nn.Module):
@@ -193,6 +197,26 @@ def test_a_search_by_answers_starts_from_what_a_defence_leaves():
     assert Smoothing()(hard_label._start(Smoothing(), images, torch.tensor([0]))).argmax() == 1
     with pytest.raises(ValueError, match="expected an image of another class to start from, got none among 100"):
         hard_label._start(lambda images: torch.eye(2)[:1], images, torch.tensor([0]))
+
+
+class Ramp(torch.nn.Module):
+    """Class 1 where the image lies far enough along a direction of signs that differ from tile to tile."""
+
+    def __init__(self, side):
+        super().__init__()
+        self.signs = torch.where((torch.arange(side)[:, None] // 2 + torch.arange(side) // 2) % 2 > 0, 1.0, -1.0)
+
+    def forward(self, images):
+        reached = (self.signs * (images - 0.5)).mean((1, 2, 3)) - 0.05
+        return torch.stack([-reached, reached], 1)
+
+
+def test_a_search_along_signs_finds_the_least_perturbation():
+    """Nothing changes the class that is nearer than 0.05 in L∞, and that is found to the tolerance of the search."""
+    images, labels = torch.full((1, 3, 8, 8), 0.5), torch.tensor([0])
+    found = ray_search.ray_search(Ramp(8), images, labels, Settings(None, steps=1))
+    assert Ramp(8)(found).argmax() == 1
+    assert 0.05 < (found - images).abs().max() < 0.05 + ray_search.TOLERANCE
 
 
 def test_one_lucky_look_is_no_success():

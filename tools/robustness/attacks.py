@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
 
-from tools.robustness import hard_label, libraries, physical
+from tools.robustness import hard_label, libraries, physical, ray_search
 from tools.robustness.libraries import Run
 
 #: What an attack is run against: the network alone; the network behind a defence, with a way back through it (see
@@ -129,6 +129,7 @@ ATTACKS: Mapping[str, Attack] = {
         steps=2000,
         revision=1,
     ),
+    "ray-search": Attack("torch", "RayS: no library has it", ray_search.ray_search, "labels", steps=2000),
     "low-frequency": Attack("foolbox", "its PGD on a coarse grid", physical.low_frequency),
     "spatial": Attack(
         "foolbox",
