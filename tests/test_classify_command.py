@@ -344,13 +344,7 @@ def test_an_interrupt_ends_it_quietly(tmp_path: Path) -> None:
     """Interrupted while it reads from a pipe, so that the moment is certain."""
     path = tmp_path / "image.png"
     os.mkfifo(path)
-    child = subprocess.Popen(
-        [*PROGRAM, "classify", str(path), "--no-purify"],
-        stderr=subprocess.PIPE,
-        cwd=CHECKOUT,
-        # A shell that runs the tests in the background has its children ignore the signal.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    child = subprocess.Popen([*PROGRAM, "classify", str(path), "--no-purify"], stderr=subprocess.PIPE, cwd=CHECKOUT)
     writing = None
     while writing is None and child.poll() is None:
         writing = open_when_read(path)
