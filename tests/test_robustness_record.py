@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
@@ -11,8 +12,21 @@ pytestmark = pytest.mark.workstation
 for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
     pytest.importorskip(library, reason="needs the robustness extra")
 
+from matplotlib import pyplot  # noqa: E402
+
 from tests.program import CHECKOUT  # noqa: E402
-from tools.robustness import accuracy_kept, attacks, page, results, table, targets, verdict, wording  # noqa: E402
+from tools import dataset  # noqa: E402
+from tools.robustness import (  # noqa: E402
+    accuracy_kept,
+    attacks,
+    figures,
+    page,
+    results,
+    table,
+    targets,
+    verdict,
+    wording,
+)
 from tools.robustness.store import DATABASE, Store  # noqa: E402
 
 RECORD = CHECKOUT / "tools" / "robustness" / "record"
@@ -59,5 +73,64 @@ def test_every_attack_that_must_succeed_did(cells):
     assert {row[-1] for row in rows if row[0] != f"| {targets.ATTACK_AWARE}"} == {"yes |"}
 
 
-def test_no_picture_is_kept():
+def test_no_picture_is_kept(store):
     assert {path.suffix for path in RECORD.iterdir()} <= {".sqlite", ".json", ".csv"}
+    for (table_name,) in store.database.execute("select name from sqlite_master where type = 'table'").fetchall():
+        for row in store.database.execute(f"select * from {table_name}"):
+            kept = [value for value in row if isinstance(value, bytes)]
+            assert all(len(value) == 4 * len(dataset.CLASSES) for value in kept)
+
+
+def test_every_figure_is_of_the_results_and_none_is_missing(cells):
+    drawn = {path.name for path in (CHECKOUT / "tools/robustness/drawn").iterdir()}
+    wanted = set()
+    for split in dict.fromkeys(cell.split for cell in cells):
+        own = wording.split_cells(cells, split)
+        for name, figure in itertools.chain.from_iterable(draw(own) for draw in figures.DRAWN):
+            pyplot.close(figure)
+            wanted.add(f"{split}_{name}")
+        wanted.update(f"{split}_{name}" for name, _ in figures.matrices(own))
+    assert drawn == {f"{name}.{kind}" for name in wanted for kind in ("png", "svg")}
+
+
+class TestSanity:
+    """What the literature asks of an evaluation before it is believed (Carlini et al., 2019), of the kept results."""
+
+    @staticmethod
+    def of(cells, attack, **wanted):
+        """The cells of one attack, by strength."""
+        place = {"split": "test", "source": "float", "victim": "float", "defence": "none"} | wanted
+        return {cell.strength: cell for cell in results.pick(cells, attack=attack, **place)}
+
+    @staticmethod
+    def not_above(lower, higher):
+        """Whether accuracy is not shown to be higher in one cell than in another, of the same images."""
+        return results.lead([lower], [higher])[1][0] <= 0
+
+    @pytest.mark.parametrize(("attack", "defence"), [("pgd", "none"), ("bpda-pgd", "edge"), ("surrogate-pgd", "edge")])
+    def test_a_larger_ball_never_helps_the_defender(self, cells, attack, defence):
+        steps = attacks.ATTACKS[attack].steps
+        found = self.of(cells, attack, defence=defence, steps=steps)
+        radii = sorted(found)
+        assert len(radii) >= 2
+        for small, large in itertools.pairwise(radii):
+            assert self.not_above(found[large], found[small])
+
+    def test_a_large_enough_ball_leaves_nothing(self, cells):
+        for attack, defence in (("pgd", "none"), ("bpda-pgd", "edge")):
+            found = self.of(cells, attack, defence=defence, steps=attacks.ATTACKS[attack].steps)
+            assert found[max(found)].measured["accuracy"] == 0
+
+    def test_noise_of_the_same_size_does_not_fool(self, cells):
+        clean = results.clean(cells, "int8", "none", "test")
+        noisy, attacked = (self.of(cells, name, victim="int8") for name in ("noise", "pgd"))
+        assert set(noisy) == {2, 4, 8}
+        for radius, cell in noisy.items():
+            lost, _ = results.lead([clean], [cell])
+            assert lost < 0.1 * results.lead([clean], [attacked[radius]])[0]
+
+    @pytest.mark.parametrize("defence", ["none", "edge"])
+    def test_gradients_beat_queries(self, cells, defence):
+        asks = self.of(cells, "square", source="int8", victim="int8", defence=defence)[4]
+        gradients = self.of(cells, "pgd" if defence == "none" else "surrogate-pgd", victim="int8", defence=defence)[4]
+        assert self.not_above(gradients, asks)

@@ -18,15 +18,15 @@ UNTOUCHED = [cell(CLEAN, 1), cell(CLEAN, 1, defence="edge")]
 class TestVerdict:
     def test_attacks_are_sorted_by_what_is_left(self):
         clean = cell(CLEAN, 1, defence="edge")
-        kinds = {part: verdict.sort([], cell("pgd", part, defence="edge"), clean)[0] for part in (1, 0.9, 0.3)}
-        assert kinds == {1: "stopped", 0.9: "stopped in part", 0.3: "not stopped"}
+        kinds = {part: verdict.sort([], cell("pgd", part, defence="edge"), clean)[0] for part in (1, 0.9, 0.8, 0.3)}
+        assert kinds == {1: "stopped", 0.9: "perhaps stopped", 0.8: "stopped in part", 0.3: "not stopped"}
         assert verdict.sort([], cell("blur", 0.3, view="corruption"), clean)[0] == "nobody attacks"
         assert verdict.sort([], cell("noise", 1), clean)[0] == "nobody attacks"
 
     def test_too_few_images_show_nothing(self):
         """All 32 stay right: the exact interval of that begins below 90 %."""
         kind, left = verdict.sort([], cell("pgd", 0.8, defence="edge"), cell(CLEAN, 0.8, defence="edge"))
-        assert kind == "stopped in part"
+        assert kind == "perhaps stopped"
         assert (left["right"], left["images"]) == (32, 32)
         assert left["stays_95"][0] == pytest.approx(0.891, abs=0.001)
 
@@ -45,7 +45,7 @@ class TestVerdict:
     def test_who_knows_the_defence_needs_more_passes(self):
         before, after = cell("pgd", 0, first=4), cell("bpda-pgd", 0.4, defence="edge", first=160)
         text = verdict.slowed([*UNTOUCHED, before, after], after)
-        assert text == "slowed: the median image fell after 160 passes and not 4, a factor of 40.0"
+        assert text == "slowed: the median image fell after 160 passes (8 steps) and not 4, a factor of 40.0"
         elsewhere = cell("bpda-pgd", 0.4, defence="edge", victim="int8", first=160)
         assert verdict.slowed([*UNTOUCHED, before, elsewhere], elsewhere) is None
 
@@ -80,7 +80,7 @@ class TestVerdict:
         elsewhere = [cell("pgd", 0.5, defence="edge", source="plain"), cell("pgd", 0, source="plain")]
         assert verdict.knowledge(elsewhere[0]).startswith("the network plain (not resnet50) and its weights;")
         text = verdict.summary([*CELLS, *elsewhere], "resnet50", "test")
-        assert "of 6 attacks of one who does not know the defence 6 stopped in part" in text
+        assert "of 6 attacks of one who does not know the defence 6 perhaps stopped" in text
         assert "of 1 attack of one who does not know the defence, crafted on plain, 1 stopped in part" in text
 
     def test_twice_the_steps_are_asked_for(self):
@@ -121,7 +121,7 @@ class TestVerdict:
         assert len(lines) == len(behind)
         assert "**Not stopped, who knows the network and the defence, not its noise" in text
         assert "of 1 attack of one who knows it 1 not stopped" in text
-        assert "of 6 attacks of one who does not know the defence 6 stopped in part" in text
+        assert "of 6 attacks of one who does not know the defence 6 perhaps stopped" in text
         assert "30 of 30 stay right" not in text
         assert "28 of 30 stay right" in text
 
@@ -162,8 +162,8 @@ def test_what_was_reached_stands_beside_what_was_aimed_at():
     own += [cell("bpda-pgd", 0.4, **through), cell("surrogate-pgd", 0.3, **through), cell("seed-pgd", 0, **through)]
     text = targets.write([*own, cell(CLEAN, 0.8)], ["resnet50"], "test")
     rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
-    assert rows["five attacks in L∞, 4/255, % kept"].startswith(
-        "| five attacks in L∞, 4/255, % kept | 90 | 97 | – | – | 87.5"
+    assert rows["five attacks in L∞, 4/255, % kept, 40 images"].startswith(
+        "| five attacks in L∞, 4/255, % kept, 40 images | 90 | 97 | – | – | 87.5"
     )
     assert rows["five attacks in L∞, 8/255, % kept"].endswith("| 84 | 93 | – | – | – | – | – |")
     assert rows["clean images, % kept"].endswith("| – |")
@@ -171,4 +171,9 @@ def test_what_was_reached_stands_beside_what_was_aimed_at():
     known = rows["int8, known defence, unknown noise, 4/255, accuracy in %"]
     assert known.endswith("30.0 (18–45), balanced 30.0; all 2 attacks, 40 images | – | 12.5, balanced 12.5 |")
     assert rows["aware, known defence, unknown noise, 4/255, accuracy in %"].endswith("| 30 | – | – | – | – | – |")
+    assert text.endswith(
+        "- **edge**: floor reached in 0 of 1, in 0 with its whole interval; missed: five attacks in L∞, 4/255 "
+        "(87.5 of 90); aim reached in 0 of 1, in 0 with its whole interval; missed: five attacks in L∞, 4/255 "
+        "(87.5 of 97)."
+    )
     assert targets.write([cell(CLEAN, 0.8)], ["resnet50"], "test") == ""

@@ -20,7 +20,7 @@ from tools.robustness.plan import CLEAN, UNIVERSAL
 from tools.robustness.results import Cell
 from tools.robustness.table import PageFile, References, StoreFolder, open_store
 
-Kind = Literal["stopped", "stopped in part", "not stopped", "failed anyway", "nobody attacks"]
+Kind = Literal["stopped", "perhaps stopped", "stopped in part", "not stopped", "failed anyway", "nobody attacks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Parts of the accuracy on clean images behind the same defence that are left under the attack.
 STOPPED, NOT_STOPPED = 0.9, 0.5
@@ -29,12 +29,16 @@ NOISE = "noise"
 #: A factor in queries or passes from which on an attack counts as slowed.
 SLOWED = 1.5
 
-RULES = (
+#: What the kinds mean.
+DEFINITIONS = (
     f"Of the images that are right behind the defence without attack, some stay right under it. *Stopped*: the lower "
-    f"end of the exact 95 % interval of their part is at least {STOPPED:.0%}, which takes 36 images or more of which "
-    f"all stay right, so counts of attacks on different numbers of images do not compare. *Not stopped*: less than "
+    f"end of the exact 95 % interval of their part is at least {STOPPED:.0%}. *Perhaps stopped*: the part is that "
+    f"large, its interval is not, which on fewer than 36 images it cannot be. *Not stopped*: less than "
     f"{NOT_STOPPED:.0%} stay. *Stopped in part*: what lies between. *Failed anyway*: of what is right without defence "
-    f"{STOPPED:.0%} stay right without it, so there was little to stop. *Slowed*: the median of the images that are "
+    f"{STOPPED:.0%} stay right without it, so there was little to stop."
+)
+RULES = (
+    f"{DEFINITIONS} *Slowed*: the median of the images that are "
     f"right in both falls after at least {SLOWED:g} times as many queries, or passes through the network, as without "
     f"the defence (for who knows the defence, as under pgd); an image that never fell counts as later than all others. "
     f"What is stopped may still be useless: a defence that answers the commonest class whatever it sees stays right "
@@ -54,7 +58,9 @@ def sort(cells: Sequence[Cell], cell: Cell, untouched: Cell) -> tuple[Kind, dict
         return "failed anyway", left
     if left is None or left["stays"] < NOT_STOPPED:
         return "not stopped", left
-    return ("stopped" if left["stays_95"][0] >= STOPPED else "stopped in part"), left
+    if left["stays"] < STOPPED:
+        return "stopped in part", left
+    return ("stopped" if left["stays_95"][0] >= STOPPED else "perhaps stopped"), left
 
 
 def undefended(cells: Sequence[Cell], cell: Cell) -> Cell | None:
@@ -83,7 +89,10 @@ def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
         return f"{seen}, {before:.0f} without the defence"
     factor = after / before
     word = "slowed" if factor >= SLOWED else "not slowed"
-    return f"{word}: the median image fell after {after:.0f} {unit} and not {before:.0f}, a factor of {factor:.1f}"
+    steps = f" ({after / cell.looks:.0f} steps)" if cell.looks > 1 and unit == "passes" else ""
+    return (
+        f"{word}: the median image fell after {after:.0f} {unit}{steps} and not {before:.0f}, a factor of {factor:.1f}"
+    )
 
 
 def by(cells: Sequence[Cell], cell: Cell, name: str, **changed: Any) -> Cell | None:
@@ -183,8 +192,8 @@ def _both(cell: Cell) -> str:
     return f"{wording.estimate(measured)} % (balanced {wording.balanced(measured)} %)"
 
 
-def _aware(cell: Cell) -> bool:
-    """Whether the attacker knows the purification, and not the alarm."""
+def _knows_purification(cell: Cell) -> bool:
+    """Whether the attacker knows the purification, but not when it is done."""
     return cell.view in attacks.AWARE_VIEWS and cell.view != "alarm"
 
 
@@ -193,7 +202,7 @@ def knowledge(cell: Cell) -> str:
     knows = cell.knows
     if cell.source not in (None, cell.victim):
         knows = knows.replace("the network", f"the network {cell.source} (not {cell.victim})", 1)
-    hidden = _aware(cell) and cell.defence.endswith(defences.AUTO)
+    hidden = _knows_purification(cell) and cell.defence.endswith(defences.AUTO)
     return f"{knows}; not the alarm" if hidden else knows
 
 
@@ -219,7 +228,7 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
         groups: dict[str, list[Cell]] = {who: [] for who in (unaware, *others.values(), blind, aware, asks)}
         who = {"scores": asks, "labels": asks}
         for cell in own:
-            known = blind if defence.endswith(defences.AUTO) and _aware(cell) else aware
+            known = blind if defence.endswith(defences.AUTO) and _knows_purification(cell) else aware
             whom = others.get(cell.source, unaware) if cell.view == "network" else who.get(cell.view, known)
             groups[whom].append(cell)
         parts = []
@@ -249,8 +258,10 @@ def quote(cells: Sequence[Cell], references: Sequence[str], victim: str, split: 
     reached = targets.write(own, references, split) if victim == targets.VICTIM else ""
     if reached:
         reached = f"What this project set out to reach, and what was reached:\n\n{reached}"
-    shares = accuracy_kept.write(rows, references, split)
-    parts = [shares, reached, "\n".join(ranked), summary(own, victim, split), knowing]
+    counts = summary(own, victim, split)
+    if counts:
+        counts = f"{DEFINITIONS}\n\n{counts}"
+    parts = [accuracy_kept.write(rows, references, split), reached, "\n".join(ranked), counts, knowing]
     return "\n\n".join(filter(None, parts))
 
 

@@ -67,4 +67,7 @@ def strength(cell: Cell) -> str:
 
 
 def quantity(number: int, unit: str) -> str:
-    return f"{number}/255" if unit == "1/255" else f"{number} {unit}".strip()
+    """A strength with its unit: 4/255, 10 °, severity 3."""
+    if unit == "1/255":
+        return f"{number}/255"
+    return f"{unit} {number}" if unit == "severity" else f"{number} {unit}".strip()
