@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 pytestmark = pytest.mark.workstation
@@ -65,6 +67,11 @@ class TestVerdict:
         before, never = cell("square", 0, first=10), cell("square", 0.9, defence="edge")
         text = verdict.slowed([*UNTOUCHED, before, never], never)
         assert "the attacker did not see most images fall within 100 queries, 10 without" in text
+        # What was wrong anyway ends at once; what is right falls early or never.
+        wrong, early = ({**never.facts[0], "first": number, "asked": number} for number in (1, 5))
+        some = dataclasses.replace(never, facts=(*never.facts[:11], *9 * [early], *20 * [wrong]))
+        cells = [cell(CLEAN, 1), cell(CLEAN, 0.5, defence="edge"), before, some]
+        assert "fall within 100 queries, 10 without" in verdict.slowed(cells, some)
 
     def test_only_the_same_attack_is_compared(self):
         more = cell("square", 0, first=10, steps=5000)

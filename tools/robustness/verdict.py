@@ -84,7 +84,7 @@ def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
     if not np.isfinite(before):
         return None
     if not np.isfinite(after):
-        spent = np.median(cell.facts_of("asked"))
+        spent = np.median([each["asked"] for each in cell.facts if not each["first"]])
         seen = f"slowed: the attacker did not see most images fall within {spent:.0f} {unit}"
         return f"{seen}, {before:.0f} without the defence"
     factor = after / before
