@@ -11,7 +11,7 @@ for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattack
     pytest.importorskip(library, reason="needs the robustness extra")
 
 from tests.cells import CELLS, cell, paper_cells  # noqa: E402
-from tools.robustness import attacks, page, ranking, results, targets, verdict  # noqa: E402
+from tools.robustness import attacks, page, ranking, remarks, results, targets, verdict  # noqa: E402
 from tools.robustness.plan import CLEAN  # noqa: E402
 
 UNTOUCHED = [cell(CLEAN, 1), cell(CLEAN, 1, defence="edge")]
@@ -39,17 +39,17 @@ class TestVerdict:
 
     def test_a_factor_is_the_ratio_of_the_median_images(self):
         before, after = cell("square", 0, first=10), cell("square", 0.4, defence="edge", first=70)
-        text = verdict.slowed([*UNTOUCHED, before, after], after)
+        text = remarks.slowed([*UNTOUCHED, before, after], after)
         assert text == "slowed: the median image fell after 70 queries and not 10, a factor of 7.0"
         quick = cell("square", 0, defence="edge", first=12)
-        assert verdict.slowed([*UNTOUCHED, before, quick], quick).startswith("not slowed")
+        assert remarks.slowed([*UNTOUCHED, before, quick], quick).startswith("not slowed")
 
     def test_who_knows_the_defence_needs_more_passes(self):
         before, after = cell("pgd", 0, first=4), cell("bpda-pgd", 0.4, defence="edge", first=160)
-        text = verdict.slowed([*UNTOUCHED, before, after], after)
+        text = remarks.slowed([*UNTOUCHED, before, after], after)
         assert text == "slowed: the median image fell after 160 passes (8 steps) and not 4, a factor of 40.0"
         elsewhere = cell("bpda-pgd", 0.4, defence="edge", victim="int8", first=160)
-        assert verdict.slowed([*UNTOUCHED, before, elsewhere], elsewhere) is None
+        assert remarks.slowed([*UNTOUCHED, before, elsewhere], elsewhere) is None
 
     def test_where_an_attack_fell_elsewhere_nothing_is_said_of_when(self):
         """The attack watched its source, bare: when that fell says nothing of a victim behind a defence."""
@@ -65,18 +65,18 @@ class TestVerdict:
 
     def test_what_never_fell_is_later_than_all_others(self):
         before, never = cell("square", 0, first=10), cell("square", 0.9, defence="edge")
-        text = verdict.slowed([*UNTOUCHED, before, never], never)
+        text = remarks.slowed([*UNTOUCHED, before, never], never)
         assert "the attacker did not see most images fall within 100 queries, 10 without" in text
         # What was wrong anyway ends at once; what is right falls early or never.
         wrong, early = ({**never.facts[0], "first": number, "asked": number} for number in (1, 5))
         some = dataclasses.replace(never, facts=(*never.facts[:11], *9 * [early], *20 * [wrong]))
         cells = [cell(CLEAN, 1), cell(CLEAN, 0.5, defence="edge"), before, some]
-        assert "fall within 100 queries, 10 without" in verdict.slowed(cells, some)
+        assert "fall within 100 queries, 10 without" in remarks.slowed(cells, some)
 
     def test_only_the_same_attack_is_compared(self):
         more = cell("square", 0, first=10, steps=5000)
         after = cell("square", 0.4, defence="edge", first=70)
-        assert verdict.slowed([*UNTOUCHED, more, after], after) is None
+        assert remarks.slowed([*UNTOUCHED, more, after], after) is None
 
     def test_who_knows_the_purification_does_not_know_the_alarm(self):
         assert verdict.knowledge(cell("bpda-pgd", 0, defence="edge-auto")).endswith("; not the alarm")
@@ -92,32 +92,32 @@ class TestVerdict:
 
     def test_twice_the_steps_are_asked_for(self):
         one, two = (cell("bpda-pgd", part, defence="edge", steps=steps) for part, steps in ((0.5, 20), (0.4, 40)))
-        assert "twice the steps were not run" in verdict.convergence([one], one)
-        assert "change the accuracy by -10.0 points (" in verdict.convergence([one, two], one)
-        assert "on 40 images" in verdict.convergence([one, two], one)
-        assert verdict.convergence([one, two], two) is None
+        assert "twice the steps were not run" in remarks.convergence([one], one)
+        assert "change the accuracy by -10.0 points (" in remarks.convergence([one, two], one)
+        assert "on 40 images" in remarks.convergence([one, two], one)
+        assert remarks.convergence([one, two], two) is None
         four = cell("bpda-pgd", 0.4, defence="edge", steps=80)
-        assert verdict.convergence([one, two, four], two) == "twice the steps change none of 40 images"
-        assert verdict.convergence([one, two, four], four) is None
+        assert remarks.convergence([one, two, four], two) == "twice the steps change none of 40 images"
+        assert remarks.convergence([one, two, four], four) is None
         same = cell("bpda-pgd", 0.5, defence="edge", steps=40)
-        assert verdict.convergence([one, same], one) == "twice the steps change none of 40 images"
-        assert verdict.convergence([one], cell("pgd", 0.5, defence="edge")) is None
+        assert remarks.convergence([one, same], one) == "twice the steps change none of 40 images"
+        assert remarks.convergence([one], cell("pgd", 0.5, defence="edge")) is None
 
     def test_gradients_that_mislead_are_told(self):
         unaware, aware = cell("pgd", 0.2, defence="edge"), cell("bpda-pgd", 0.7, defence="edge")
-        assert "does better with pgd, by 50.0 points" in verdict.misled([unaware, aware], aware)
-        assert verdict.misled([cell("pgd", 0.7, defence="edge"), aware], aware) is None
+        assert "does better with pgd, by 50.0 points" in remarks.misled([unaware, aware], aware)
+        assert remarks.misled([cell("pgd", 0.7, defence="edge"), aware], aware) is None
         asks = cell("square", 0.3, defence="edge")
-        assert "who only asks does better with square, by 40.0 points" in verdict.misled([asks, aware], aware)
+        assert "who only asks does better with square, by 40.0 points" in remarks.misled([asks, aware], aware)
         through = cell("surrogate-pgd", 0.2, defence="edge")
         told = "who differentiates through it does better with surrogate-pgd, by 50.0 points: these gradients mislead"
-        assert verdict.misled([through, aware], aware) == told
-        assert verdict.misled([through, aware], through) is None
+        assert remarks.misled([through, aware], aware) == told
+        assert remarks.misled([through, aware], through) is None
 
     def test_more_that_helps_less_is_told(self):
         half, whole = cell("fgsm", 0.2, defence="edge", strength=4), cell("fgsm", 0.6, defence="edge", strength=8)
-        assert verdict.overshot([half, whole], whole) == "half the radius does better, by 40.0 points"
-        assert verdict.overshot([half, whole], half) is None
+        assert remarks.overshot([half, whole], whole) == "half the radius does better, by 40.0 points"
+        assert remarks.overshot([half, whole], half) is None
 
     def test_no_attack_is_left_out(self):
         known = [cell("bpda-pgd", 0.02, defence="edge", first=40), cell("square", 0.5, defence="edge", first=9)]

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import numpy as np
 import typer
 
 from tools import atomic, readme
-from tools.robustness import accuracy_kept, attacks, defences, page, ranking, results, targets, wording
+from tools.robustness import accuracy_kept, attacks, defences, page, ranking, remarks, results, targets, wording
 from tools.robustness.plan import CLEAN, UNIVERSAL
 from tools.robustness.results import Cell
 from tools.robustness.table import PageFile, References, StoreFolder, open_store
@@ -24,11 +23,6 @@ Kind = Literal["stopped", "perhaps stopped", "stopped in part", "not stopped", "
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Parts of the accuracy on clean images behind the same defence that are left under the attack.
 STOPPED, NOT_STOPPED = 0.9, 0.5
-#: No attack: random changes of the same size.
-NOISE = "noise"
-#: A factor in queries or passes from which on an attack counts as slowed.
-SLOWED = 1.5
-
 #: What the kinds mean.
 DEFINITIONS = (
     f"Of the images that are right behind the defence without attack, some stay right under it. *Stopped*: the lower "
@@ -38,21 +32,21 @@ DEFINITIONS = (
     f"{STOPPED:.0%} stay right without it, so there was little to stop."
 )
 RULES = (
-    f"{DEFINITIONS} *Slowed*: the median of the images that are "
-    f"right in both falls after at least {SLOWED:g} times as many queries, or passes through the network, as without "
-    f"the defence (for who knows the defence, as under pgd); an image that never fell counts as later than all others. "
-    f"What is stopped may still be useless: a defence that answers the commonest class whatever it sees stays right "
-    f"under every attack, so read the balanced accuracy too; it is the mean over the classes that have images, without "
-    f"interval where one has fewer than {wording.FEWEST}."
+    f"{DEFINITIONS} *Slowed*: the median of the images that are right in both falls after at least "
+    f"{remarks.SLOWED:g} times as many queries, or passes through the network, as without the defence (for who knows "
+    f"the defence, as under pgd); an image that never fell counts as later than all others. What is stopped may still "
+    f"be useless: a defence that answers the commonest class whatever it sees stays right under every attack, so read "
+    f"the balanced accuracy too; it is the mean over the classes that have images, without interval where one has "
+    f"fewer than {wording.FEWEST}."
 )
 
 
 def sort(cells: Sequence[Cell], cell: Cell, untouched: Cell) -> tuple[Kind, dict[str, Any] | None]:
     """Whether a defence stops the attack of a cell, and what stays right of what is right without it."""
     left = results.stays(cell, untouched)
-    if cell.view == "corruption" or cell.attack == NOISE:
+    if cell.view == "corruption" or cell.attack == remarks.NOISE:
         return "nobody attacks", left
-    bare, unharmed = undefended(cells, cell), results.clean(cells, cell.victim, "none", cell.split)
+    bare, unharmed = remarks.undefended(cells, cell), results.clean(cells, cell.victim, "none", cell.split)
     without = results.stays(bare, unharmed) if bare and unharmed else None
     if without is not None and without["stays"] >= STOPPED:
         return "failed anyway", left
@@ -61,89 +55,6 @@ def sort(cells: Sequence[Cell], cell: Cell, untouched: Cell) -> tuple[Kind, dict
     if left["stays"] < STOPPED:
         return "stopped in part", left
     return ("stopped" if left["stays_95"][0] >= STOPPED else "perhaps stopped"), left
-
-
-def undefended(cells: Sequence[Cell], cell: Cell) -> Cell | None:
-    """The same attack where nothing defends."""
-    return results.alike(cells, cell, defence="none")
-
-
-def slowed(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """By what factor the defence slows one who sends queries through it, or knows it; None where it cannot be said."""
-    if cell.view in attacks.AWARE_VIEWS:
-        other, unit = by(cells, cell, "pgd", defence="none"), "passes"
-    else:
-        other, unit = undefended(cells, cell), "queries"
-    if cell.view == "network" or other is None:
-        return None
-    firsts = [results.firsts(each, results.behind(cells, each)) for each in (other, cell)]
-    both = sorted(firsts[0].keys() & firsts[1].keys())
-    if not both:
-        return None
-    before, after = (float(np.median([each[image] for image in both])) for each in firsts)
-    if not np.isfinite(before):
-        return None
-    if not np.isfinite(after):
-        spent = np.median([each["asked"] for each in cell.facts if not each["first"]])
-        seen = f"slowed: the attacker did not see most images fall within {spent:.0f} {unit}"
-        return f"{seen}, {before:.0f} without the defence"
-    factor = after / before
-    word = "slowed" if factor >= SLOWED else "not slowed"
-    steps = f" ({after / cell.looks:.0f} steps)" if cell.looks > 1 and unit == "passes" else ""
-    return (
-        f"{word}: the median image fell after {after:.0f} {unit}{steps} and not {before:.0f}, a factor of {factor:.1f}"
-    )
-
-
-def by(cells: Sequence[Cell], cell: Cell, name: str, **changed: Any) -> Cell | None:
-    """What another attack with its own steps and looks does where a cell's attack was run."""
-    other = attacks.ATTACKS[name]
-    return results.alike(cells, cell, attack=name, steps=other.steps, looks=other.looks, **changed)
-
-
-def convergence(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """Whether twice the steps change anything, for who knows the defence; None for the last of a row of doublings."""
-    if cell.view not in attacks.AWARE_VIEWS:
-        return None
-    more = results.alike(cells, cell, steps=2 * cell.steps)
-    if more is None and results.alike(cells, cell, steps=cell.steps // 2):
-        return None
-    change = None if more is None else results.lead([more], [cell])
-    if change is None:
-        return "twice the steps were not run, so it is not shown that these are enough"
-    images = results.common([more, cell])
-    if (results.right_of(more, images) == results.right_of(cell, images)).all():
-        return f"twice the steps change none of {len(images)} images"
-    low, high = (100 * each for each in change[1])
-    points = f"{100 * change[0]:+.1f} points ({low:+.0f} to {high:+.0f})"
-    return f"twice the steps change the accuracy by {points} on {len(images)} images"
-
-
-def misled(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """A warning of misleading gradients: who knows the defence does worse than who does not, who only asks, or who
-    knows no more but differentiates through the defence."""
-    if cell.view not in attacks.AWARE_VIEWS:
-        return None
-    unaware, asks = by(cells, cell, "pgd"), by(cells, cell, "square", source=cell.victim, known=cell.known)
-    through = None if cell.view in ("surrogate", "seed") else by(cells, cell, "surrogate-pgd")
-    others = (("does not know the defence", unaware), ("only asks", asks), ("differentiates through it", through))
-    for who, other in others:
-        worse = results.lead([cell], [other]) if other else None
-        if other and worse and worse[1][0] > 0:
-            points = f"by {100 * worse[0]:.1f} points"
-            return f"who {who} does better with {other.attack}, {points}: these gradients mislead"
-    return None
-
-
-def overshot(cells: Sequence[Cell], cell: Cell) -> str | None:
-    """A remark where half the radius does better, as it may for examples made without what they are shown to."""
-    smaller = (
-        results.alike(cells, cell, strength=cell.strength // 2) if cell.strength and cell.unit == "1/255" else None
-    )
-    change = results.lead([cell], [smaller]) if smaller and cell.attack != NOISE else None
-    if change is None or change[1][0] <= 0:
-        return None
-    return f"half the radius does better, by {100 * change[0]:.1f} points"
 
 
 def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
@@ -159,8 +70,8 @@ def line(cells: Sequence[Cell], cell: Cell, left: dict[str, Any] | None) -> str:
         f"accuracy {wording.estimate(cell.measured)} %, balanced {wording.balanced(cell.measured)} %",
         f"{len(cell.images)} images",
     ]
-    remarks = [remark(cells, cell) for remark in (slowed, convergence, misled, overshot)]
-    return "; ".join([", ".join(parts), *filter(None, remarks)]) + "."
+    said = (remark(cells, cell) for remark in remarks.ALL)
+    return "; ".join([", ".join(parts), *filter(None, said)]) + "."
 
 
 def of(cells: Sequence[Cell], victim: str, defence: str, split: str) -> str:
@@ -214,7 +125,7 @@ def summary(cells: Sequence[Cell], victim: str, split: str) -> str:
             continue
         untouched = results.clean(cells, victim, defence, split)
         behind = results.pick(cells, victim=victim, defence=defence, split=split)
-        own = [cell for cell in behind if cell.attack in {*attacks.ATTACKS, UNIVERSAL} - {NOISE}]
+        own = [cell for cell in behind if cell.attack in {*attacks.ATTACKS, UNIVERSAL} - {remarks.NOISE}]
         if untouched is None or not own:
             continue
         unaware, blind, aware, asks = (
