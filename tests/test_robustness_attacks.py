@@ -132,8 +132,12 @@ def test_gradients_beat_queries(victim, pictures):
 
 
 def test_queries_are_counted_and_not_exceeded(victim, pictures):
-    several = ("square:steps=40", 2), ("square-repeated:steps=40:looks=4", 8), ("hard-label:steps=40", 2)
-    for name, least in (*several, ("ray-search:steps=40", 2)):
+    for name, least in {
+        "square:steps=40": 2,
+        "square-repeated:steps=40:looks=4": 8,
+        "hard-label:steps=40": 2,
+        "ray-search:steps=40": 2,
+    }.items():
         facts = work.craft(crafted(name, victim, radius=1), pictures[0], None)[1]
         assert least <= facts["asked"] <= 44  # Square asks about the clean image besides
 
@@ -213,6 +217,7 @@ class Ramp(torch.nn.Module):
 
 def test_a_search_along_signs_finds_the_least_perturbation():
     """Nothing changes the class that is nearer than 0.05 in L∞, and that is found to the tolerance of the search."""
+    torch.manual_seed(0)
     images, labels = torch.full((1, 3, 8, 8), 0.5), torch.tensor([0])
     found = ray_search.ray_search(Ramp(8), images, labels, Settings(None, steps=1))
     assert Ramp(8)(found).argmax() == 1

@@ -12,8 +12,6 @@ pytestmark = pytest.mark.workstation
 for library in ("art", "foolbox", "matplotlib", "skimage", "torch", "torchattacks"):
     pytest.importorskip(library, reason="needs the robustness extra")
 
-from matplotlib import pyplot  # noqa: E402
-
 from tests.program import CHECKOUT  # noqa: E402
 from tools import dataset  # noqa: E402
 from tools.robustness import (  # noqa: E402
@@ -81,16 +79,9 @@ def test_no_picture_is_kept(store):
             assert all(len(value) == 4 * len(dataset.CLASSES) for value in kept)
 
 
-def test_every_figure_is_of_the_results_and_none_is_missing(cells):
+def test_no_figure_is_missing_and_none_is_left_over(cells):
     drawn = {path.name for path in (CHECKOUT / "tools/robustness/drawn").iterdir()}
-    wanted = set()
-    for split in dict.fromkeys(cell.split for cell in cells):
-        own = wording.split_cells(cells, split)
-        for name, figure in itertools.chain.from_iterable(draw(own) for draw in figures.DRAWN):
-            pyplot.close(figure)
-            wanted.add(f"{split}_{name}")
-        wanted.update(f"{split}_{name}" for name, _ in figures.matrices(own))
-    assert drawn == {f"{name}.{kind}" for name in wanted for kind in ("png", "svg")}
+    assert drawn == {f"{name}.{kind}" for name, _ in figures.every(cells) for kind in figures.KINDS}
 
 
 class TestSanity:
@@ -98,9 +89,13 @@ class TestSanity:
 
     @staticmethod
     def of(cells, attack, **wanted):
-        """The cells of one attack, by strength."""
+        """The cells of one attack with its own steps and looks, by strength."""
+        known = attacks.ATTACKS[attack]
         place = {"split": "test", "source": "float", "victim": "float", "defence": "none"} | wanted
-        return {cell.strength: cell for cell in results.pick(cells, attack=attack, **place)}
+        found = results.pick(cells, attack=attack, steps=known.steps, looks=known.looks, **place)
+        by_strength = {cell.strength: cell for cell in found}
+        assert len(by_strength) == len(found)
+        return by_strength
 
     @staticmethod
     def not_above(lower, higher):
@@ -109,8 +104,7 @@ class TestSanity:
 
     @pytest.mark.parametrize(("attack", "defence"), [("pgd", "none"), ("bpda-pgd", "edge"), ("surrogate-pgd", "edge")])
     def test_a_larger_ball_never_helps_the_defender(self, cells, attack, defence):
-        steps = attacks.ATTACKS[attack].steps
-        found = self.of(cells, attack, defence=defence, steps=steps)
+        found = self.of(cells, attack, defence=defence)
         radii = sorted(found)
         assert len(radii) >= 2
         for small, large in itertools.pairwise(radii):
@@ -118,7 +112,7 @@ class TestSanity:
 
     def test_a_large_enough_ball_leaves_nothing(self, cells):
         for attack, defence in (("pgd", "none"), ("bpda-pgd", "edge")):
-            found = self.of(cells, attack, defence=defence, steps=attacks.ATTACKS[attack].steps)
+            found = self.of(cells, attack, defence=defence)
             assert found[max(found)].measured["accuracy"] == 0
 
     def test_noise_of_the_same_size_does_not_fool(self, cells):

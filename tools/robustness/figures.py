@@ -8,8 +8,9 @@ the ablation, success against ε, convergence, corruptions and physical-like att
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ matplotlib.use("Agg")
 #: Confusion matrices of the attack that the paper chose as the most dangerous.
 MATRICES_OF = "di-fgsm"
 SWEPT = {"sigma": "σ", "blocks": "blocks K", "weight": "weight w", "iterations": "iterations"}
+KINDS = ("png", "svg")
 #: Of ten colours each.
 MARKERS = ("o", "s", "^")
 Point = tuple[float, Cell]
@@ -219,6 +221,17 @@ def matrices(cells: Sequence[Cell]) -> Iterable[tuple[str, dict[str, Any]]]:
         yield f"confusion_{victim}_{source}_{radius}", {cell.defence: cell.measured["confusion"] for cell in own}
 
 
+def every(cells: Sequence[Cell]) -> Iterator[tuple[str, Callable[[str], bytes]]]:
+    """All figures of a store by name, each with what encodes it as one of `KINDS` until the next is asked for."""
+    for split in dict.fromkeys(cell.split for cell in cells):
+        own = wording.split_cells(cells, split)
+        for name, figure in itertools.chain.from_iterable(draw(own) for draw in DRAWN):
+            yield f"{split}_{name}", functools.partial(confusion.encode, figure, dpi=100)
+            pyplot.close(figure)
+        for name, shown in matrices(own):
+            yield f"{split}_{name}", functools.partial(confusion.draw, shown, dataset.CLASSES)
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Folder of the figures.")],
     folder: StoreFolder = Path("runs/robustness"),
@@ -226,18 +239,10 @@ def main(
     """Draw what a store holds, as PNG and SVG."""
     store, cells = open_store(folder)
     store.close()
-    for split in dict.fromkeys(cell.split for cell in cells):
-        own = wording.split_cells(cells, split)
-        for draw in DRAWN:
-            for name, figure in draw(own):
-                for kind in ("png", "svg"):
-                    atomic.write(out / f"{split}_{name}.{kind}", confusion.encode(figure, kind, dpi=100))
-                pyplot.close(figure)
-                typer.echo(f"{split}_{name}")
-        for name, shown in matrices(own):
-            for kind in ("png", "svg"):
-                atomic.write(out / f"{split}_{name}.{kind}", confusion.draw(shown, dataset.CLASSES, kind))
-            typer.echo(f"{split}_{name}")
+    for name, encode in every(cells):
+        for kind in KINDS:
+            atomic.write(out / f"{name}.{kind}", encode(kind))
+        typer.echo(name)
 
 
 if __name__ == "__main__":
